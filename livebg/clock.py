@@ -15,7 +15,7 @@ class Clock:
     """
 
     def monotonic(self) -> float:
-        """Returns seconds since an arbitrary moment. They never go backward."""
+        """Return seconds since an arbitrary moment. They never go backward."""
         return time.monotonic()
 
     def event(self) -> threading.Event:

@@ -96,7 +96,7 @@ class Segmenter(Protocol):
     def provider(self) -> str: ...
 
     def input_size(self, width: int, height: int) -> tuple[int, int]:
-        """Returns the size (width, height) of the picture to pass to :meth:`segment` for frames of the given size."""
+        """Return the size (width, height) of the picture to pass to :meth:`segment` for frames of the given size."""
         ...
 
     def segment(self, image: NDArray[np.uint8]) -> Alpha:
@@ -113,7 +113,7 @@ class ScalableSegmenter(Segmenter, Protocol):
     """A segmenter that also accepts pictures of other sizes: smaller ones save time."""
 
     def scaled_size(self, width: int, height: int, scale: float) -> tuple[int, int]:
-        """Returns a size of about ``scale`` times :meth:`input_size` on each side, valid for :meth:`segment`.
+        """Return a size of about ``scale`` times :meth:`input_size` on each side, valid for :meth:`segment`.
 
         A network with a fixed size returns that size.
         """
@@ -128,5 +128,5 @@ class Background(Protocol):
     the next call."""
 
     def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:
-        """Returns an I420 picture of the frame's size and color."""
+        """Return an I420 picture of the frame's size and color."""
         ...

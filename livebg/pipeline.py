@@ -57,7 +57,7 @@ class Processor(Protocol):
         ...
 
     def process(self, frame: Frame) -> Processed | None:
-        """Returns a processed frame, or None if all frames since the last one wait for later frames.
+        """Return a processed frame, or None if all frames since the last one wait for later frames.
 
         Processed frames are returned in order; a frame that was passed over is never returned. Raises
         :class:`~livebg.errors.ModelError` if the network fails.
@@ -100,11 +100,11 @@ class Pipeline:
         return self.compositor.oversampling
 
     def size(self, frame: Frame) -> tuple[int, int]:
-        """Returns width and height of the masks of ``frame``, the same at every scale."""
+        """Return width and height of the masks of ``frame``, the same at every scale."""
         return self._segmenter.input_size(frame.width, frame.height)
 
     def picture(self, frame: Frame) -> NDArray[np.uint8]:
-        """Returns ``frame`` at the size of its mask, RGB."""
+        """Return ``frame`` at the size of its mask, RGB."""
         return frame.rgb(self.size(frame))
 
     def predict(self, frame: Frame, scale: float = 1.0) -> Prediction:
@@ -140,7 +140,7 @@ class Pipeline:
             return Matte(self._upsampler.upsample(mask.alpha, luma, (u, v)), frame.time, mask.time)
 
     def matte(self, frame: Frame) -> Matte:
-        """Returns the matte of ``frame``. Raises as :meth:`mask` does."""
+        """Return the matte of ``frame``. Raises as :meth:`mask` does."""
         return self.refine(self.mask(frame), frame)
 
     def _input_size(self, frame: Frame, scale: float) -> tuple[int, int]:
@@ -160,7 +160,7 @@ class Pipeline:
         return np.asarray(cv2.resize(alpha, full_size, interpolation=cv2.INTER_LINEAR), np.float32) if scaled else alpha
 
     def finish(self, frame: Frame, matte: Matte, *, coarse: bool = False) -> Processed:
-        """Returns the composite of ``frame``, which was made with ``matte``, and the matte as shown: with its edge shifted.
+        """Return the composite of ``frame``, which was made with ``matte``, and the matte as shown: with its edge shifted.
 
         ``coarse`` selects the coarse effect, if there is one. Raises ValueError if ``matte`` belongs to another frame.
         """

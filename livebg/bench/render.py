@@ -155,7 +155,7 @@ def _blend(shape: tuple[int, ...]) -> Callable[[], object]:
 
 
 def _peak_mebibytes() -> float:
-    """Returns the peak memory of the process so far; 0 if the system does not report it."""
+    """Return the peak memory of the process so far; 0 if the system does not report it."""
     if sys.platform == "win32":
         return 0.0
     import resource  # not available on Windows

@@ -78,7 +78,7 @@ def camera_save(name: CameraOption = None, config: ConfigOption = None) -> None:
 
 
 def _requester(name: str | None, config: Path | None) -> _Request:
-    """Returns a function that runs a command: in the running livebg, or here for a named camera or if none runs."""
+    """Return a function that runs a command: in the running livebg, or here for a named camera or if none runs."""
     from livebg.daemon.client import request
 
     if name is not None:
@@ -94,7 +94,7 @@ def _requester(name: str | None, config: Path | None) -> _Request:
 
 
 def _configured(config: Path | None) -> str:
-    """Returns the camera that `livebg run` would use."""
+    """Return the camera that `livebg run` would use."""
     from livebg.daemon.saved_choices import SavedChoices
     from livebg.daemon.settings_layers import SettingsLayers
 

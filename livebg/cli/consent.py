@@ -21,7 +21,7 @@ from livebg.live.recorder import Recorder
 
 
 def room_commands(controller: SessionController, recorder: Recorder) -> dict[str, Command]:
-    """Returns the commands ``off``, ``toggle`` and ``record_original``, which records the room too while the effect is off."""
+    """Return the commands ``off``, ``toggle`` and ``record_original``, which records the room too while the effect is off."""
 
     def record_original(arguments: Mapping[str, Any]) -> Any:
         return asdict(recorder.start(recording_options(arguments), Consent("livebg record --original")))
@@ -34,7 +34,7 @@ def room_commands(controller: SessionController, recorder: Recorder) -> dict[str
 
 
 def room_views() -> dict[str, View]:
-    """Returns the view ``original``: the unprocessed frame, only for a preview that requests it by name."""
+    """Return the view ``original``: the unprocessed frame, only for a preview that requests it by name."""
 
     def original(exhibit: OutputFrame) -> Composite | None:
         shown = exhibit.captured

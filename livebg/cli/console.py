@@ -22,7 +22,7 @@ _STREAM_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errn
 
 
 def _known_error(error: BaseException, interrupt: Interrupt) -> LivebgError | None:
-    """Returns the error to report; None for a bug and for the exit of a command."""
+    """Return the error to report; None for a bug and for the exit of a command."""
     match error:
         case LivebgError():
             return error
@@ -91,7 +91,7 @@ class CheckedCommand(TyperCommand):
 
 
 def output() -> Console:
-    """Returns a console on standard output, for results. Raises :class:`~livebg.errors.SinkError` if that is closed."""
+    """Return a console on standard output, for results. Raises :class:`~livebg.errors.SinkError` if that is closed."""
     if sys.stdout is None:
         raise SinkError("Standard output is closed.", "Redirect it to a file, or to /dev/null.")
     return _Output(highlight=False, emoji=False, soft_wrap=True)
@@ -123,7 +123,7 @@ def writable_output() -> Iterator[None]:
 
 
 def errors() -> Console:
-    """Returns a console on standard error, for everything that is not a result."""
+    """Return a console on standard error, for everything that is not a result."""
     return Console(stderr=True, highlight=False, emoji=False)
 
 

@@ -134,7 +134,7 @@ def stop() -> None:
 
 
 def send(command: str, arguments: Mapping[str, Any] | None = None) -> None:
-    """Sends a command and prints what apps receive then."""
+    """Send a command and print what apps receive then."""
     held = CommandResult.from_dict(request(command, arguments, timeout=_TIMEOUT_S))
     output().print(_sentence(command, held), markup=False)
 

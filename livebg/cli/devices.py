@@ -41,11 +41,11 @@ def devices(
     if as_json:
         output().print(json.dumps(facts(found)), markup=False)
     else:
-        tell(found)
+        print_devices(found)
 
 
 def _running() -> int | None:
-    """Returns the process ID of the running livebg; None if none runs or its folder cannot be read."""
+    """Return the process ID of the running livebg; None if none runs or its folder cannot be read."""
     from livebg.daemon.runtime_dir import running_pid
 
     with suppress(ConfigError):
@@ -53,7 +53,7 @@ def _running() -> int | None:
     return None
 
 
-def tell(found: "Devices") -> None:
+def print_devices(found: "Devices") -> None:
     """Print the devices as tables and text."""
     out = output()
     for camera in found.cameras:
@@ -72,7 +72,7 @@ def tell(found: "Devices") -> None:
 
 
 def facts(found: "Devices") -> dict[str, Any]:
-    """Returns the devices as JSON-compatible data."""
+    """Return the devices as JSON-compatible data."""
     return {
         "cameras": [_camera_facts(camera) for camera in found.cameras],
         "loopbacks": [_loopback_facts(loopback) for loopback in found.loopbacks],

@@ -39,12 +39,12 @@ def doctor(
             found = list(results)
             output().print(json.dumps([result.as_dict() for result in found], ensure_ascii=False), markup=False)
         else:
-            found = tell(results)
+            found = print_results(results)
     if any(result.finding.status == "FAIL" for result in found):
         raise typer.Exit(1)
 
 
-def tell(results: "Iterable[Result]") -> "list[Result]":
+def print_results(results: "Iterable[Result]") -> "list[Result]":
     """Print each group of results as soon as it is complete, then a summary. Returns all results.
 
     Consecutive checks with the same finding share a line.

@@ -77,14 +77,14 @@ def jobs_clean(
 
     named = paths or [Path()]
     folders = [path for path in named if path.is_dir() and not is_job_folder(path)]
-    found, asked = _described(named, recursive), _described(folders, recursive)
+    found, in_folders = _described(named, recursive), _described(folders, recursive)
     if not found:
         output().print(f"No interrupted renders in {_names(named)}.", markup=False)
-    if idle := [job for job in asked if job.holder is None]:
+    if idle := [job for job in in_folders if job.holder is None]:
         for job in idle:
             errors().print(_line(job), markup=False, soft_wrap=True)
         confirm(f"Remove {'this job' if len(idle) == 1 else f'these {len(idle)} jobs'}?", yes)
-    running = [job for job in asked if job.holder]
+    running = [job for job in in_folders if job.holder]
     for job in running:
         output().print(f"Kept {job.folder}: {job.output.name} is being rendered ({job.holder}).", markup=False)
     _remove([job for job in found if job not in running])

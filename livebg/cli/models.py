@@ -88,12 +88,12 @@ def _facts(card: "ModelCard", located: "LocatedModel | None") -> dict[str, objec
 
 
 def _identity(card: "ModelCard", located: "LocatedModel | None") -> tuple[int, str]:
-    """Returns size in bytes and SHA-256; for the bundled network those of the file, since every training changes it."""
+    """Return size in bytes and SHA-256; for the bundled network those of the file, since every training changes it."""
     return (located.size_bytes, located.sha256) if card.bundled and located else (card.size_bytes, card.sha256)
 
 
 def _description(card: "ModelCard", located: "LocatedModel | None") -> str:
-    """Returns a few lines; only the path can exceed 80 columns."""
+    """Return a few lines; only the path can exceed 80 columns."""
     side = math.isqrt(card.pixels or 0)
     input_size = f"input {side}x{side} in the frame's aspect ratio" if side else "input size set by the file"
     size, _ = _identity(card, located)

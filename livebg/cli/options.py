@@ -15,7 +15,7 @@ from livebg.errors import ConfigError
 
 
 def completion(candidates: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
-    """Returns a completion function: it returns the candidates that begin with what the user has typed so far."""
+    """Return a completion function: it returns the candidates that begin with what the user has typed so far."""
 
     def complete(incomplete: str) -> list[str]:
         return [candidate for candidate in candidates() if candidate.startswith(incomplete)]

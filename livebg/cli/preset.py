@@ -34,8 +34,8 @@ def preset_list(json_lines: Annotated[bool, typer.Option("--json", help="Print o
         if json_lines:
             output().print(json.dumps({**asdict(entry), "current": current}), markup=False)
             continue
-        remarks = [*(["built in"] if entry.builtin else []), *(["current"] if current else []), entry.error]
-        text = ", ".join(remark for remark in remarks if remark)
+        notes = [*(["built in"] if entry.builtin else []), *(["current"] if current else []), entry.error]
+        text = ", ".join(note for note in notes if note)
         output().print(f"{entry.name} ({text})" if text else entry.name, markup=False)
 
 
@@ -79,7 +79,7 @@ def preset_delete(name: NameArgument) -> None:
 
 
 def _overview() -> PresetList:
-    """Returns the presets that the running livebg knows, otherwise those of this user."""
+    """Return the presets that the running livebg knows, otherwise those of this user."""
     from livebg.daemon.presets import Presets
 
     try:

@@ -92,7 +92,7 @@ class PersonBox(NamedTuple):
     rows: int
 
     def ideal(self, zoom: float) -> Place:
-        """Returns the window that shows the person best, enlarged by at most ``zoom``."""
+        """Return the window that shows the person best, enlarged by at most ``zoom``."""
         left, right = self.left / self.columns, self.right / self.columns
         top, bottom = self.top / self.rows, self.bottom / self.rows
         size = _clip(max((bottom - top) / (1 - _HEADROOM), (right - left) * _MIN_PERSON_WIDTHS), 1 / zoom, 1.0)
@@ -102,7 +102,7 @@ class PersonBox(NamedTuple):
 
 
 def locate_person(alpha: Alpha8) -> PersonBox | None:
-    """Returns where the person in a matte, uint8 (height, width), is; None if there is none."""
+    """Return where the person in a matte, uint8 (height, width), is; None if there is none."""
     height, width = alpha.shape
     rows = max(round(_MATTE_COLUMNS * height / width), 1)
     person = resize(alpha, (min(_MATTE_COLUMNS, width), min(rows, height))) > _THRESHOLD
@@ -127,7 +127,7 @@ class FramingState(NamedTuple):
     following: bool = False
 
     def advance(self, ideal: Place | None, time: float) -> "FramingState":
-        """Returns the state after a frame at ``time`` whose person needs the window ``ideal``; None: no person is there."""
+        """Return the state after a frame at ``time`` whose person needs the window ``ideal``; None: no person is there."""
         last_seen = self.last_seen if ideal is None else time
         if self.restarts(time):
             target = _WHOLE if ideal is None else ideal
@@ -143,11 +143,11 @@ class FramingState(NamedTuple):
         return FramingState(time, last_seen, target, *self.ease(target, time), following)
 
     def restarts(self, time: float) -> bool:
-        """Returns whether the window jumps at ``time``: at the start, after a gap, and after a step back in time."""
+        """Return whether the window jumps at ``time``: at the start, after a gap, and after a step back in time."""
         return self.time is None or not 0 < time - self.time <= _MAX_GAP_S
 
     def ease(self, target: Place, time: float) -> tuple[Place, Place]:
-        """Returns position and speed at ``time`` on the way to ``target``.
+        """Return position and speed at ``time`` on the way to ``target``.
 
         This is the exact motion of a critically damped spring, so that the path is the same at any frame rate.
         """
@@ -162,7 +162,7 @@ class FramingState(NamedTuple):
 
 
 def visible_window(position: Place, zoom: float) -> CropWindow:
-    """Returns the window at ``position``, kept inside the frame and enlarged by at most ``zoom``; close to it, the full frame."""
+    """Return the window at ``position``, kept inside the frame and enlarged by at most ``zoom``; close to it, the full frame."""
     size = _clip(position[2], 1 / zoom, 1.0)
     if size > 1 - _ARRIVAL_DISTANCE / 10:
         return FULL_FRAME
@@ -183,7 +183,7 @@ class Framing(Protocol):
     def oversampling(self) -> float: ...
 
     def view(self, alpha: Alpha8, time: float) -> CropWindow:
-        """Returns the crop window at ``time`` (seconds) for the matte ``alpha``, uint8 (height, width)."""
+        """Return the crop window at ``time`` (seconds) for the matte ``alpha``, uint8 (height, width)."""
         ...
 
 
@@ -229,7 +229,7 @@ def _clip(value: float, least: float, most: float) -> float:
 
 
 def _span(counts: NDArray[np.int_], stray: float) -> tuple[int, int]:
-    """Returns the first nonzero position and the one after the last, after removing the share ``stray`` at either end."""
+    """Return the first nonzero position and the one after the last, after removing the share ``stray`` at either end."""
     cumulative = np.cumsum(counts) / counts.sum()
     first, last = int(np.searchsorted(cumulative, stray, side="right")), int(np.searchsorted(cumulative, 1 - stray, side="left"))
     return first, last + 1

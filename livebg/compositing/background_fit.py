@@ -21,7 +21,7 @@ _DIMMING: Final = 0.6
 
 
 def fit_to_size(picture: Frame, size: tuple[int, int], fit: Fit, aspect: Fraction = Fraction(1)) -> NDArray[np.uint8]:
-    """Returns ``picture`` at ``size`` (width, height), both even: I420 in the picture's color. ``aspect`` is the width of a pixel
+    """Return ``picture`` at ``size`` (width, height), both even: I420 in the picture's color. ``aspect`` is the width of a pixel
     of the picture divided by its height."""
     filled = Geometry(size, sample_aspect_ratio=aspect).apply(picture).data
     inner = _inner_size(picture, size, aspect)
@@ -43,7 +43,7 @@ def fit_to_size(picture: Frame, size: tuple[int, int], fit: Fit, aspect: Fractio
 
 
 def _inner_size(picture: Frame, size: tuple[int, int], aspect: Fraction) -> tuple[int, int]:
-    """Returns the largest even size (width, height) with the picture's aspect ratio that fits into ``size``."""
+    """Return the largest even size (width, height) with the picture's aspect ratio that fits into ``size``."""
     shape = Fraction(picture.width, picture.height) * aspect
     width, height = min(Fraction(size[0]), size[1] * shape), min(Fraction(size[1]), size[0] / shape)
     return max(2 * round(width / 2), 2), max(2 * round(height / 2), 2)

@@ -107,7 +107,7 @@ class BlurBackground:
 
     @staticmethod
     def _fallback(weighted: MatLike) -> tuple[float, ...]:
-        """Returns Y, U, V and a weight for places far from any room, deep inside the person: the room's mean color, or gray
+        """Return Y, U, V and a weight for places far from any room, deep inside the person: the room's mean color, or gray
         without any room."""
         *color, room = cv2.sumElems(weighted)
         return tuple(
@@ -115,7 +115,7 @@ class BlurBackground:
         )
 
     def _halvings(self, sigma: float, width: int, height: int) -> int:
-        """Returns how often to halve before blurring: the Gaussian keeps its minimum width, and the downscaled picture at least 8
+        """Return how often to halve before blurring: the Gaussian keeps its minimum width, and the downscaled picture at least 8
         lines."""
         if self._disc:
             by_sigma = max(math.ceil(math.log2(_DISC_RADIUS_SIGMAS * sigma / _MAX_DISC_RADIUS)), 0)
@@ -126,7 +126,7 @@ class BlurBackground:
 
 
 def _disc(radius: float) -> NDArray[np.float32]:
-    """Returns a disc kernel that sums to 1, with an antialiased rim."""
+    """Return a disc kernel that sums to 1, with an antialiased rim."""
     reach = math.ceil(radius)
     across = np.arange(-reach, reach + 1, dtype=np.float32)
     disc = np.clip(radius + 0.5 - np.hypot(across[:, None], across), 0, 1)
@@ -135,7 +135,7 @@ def _disc(radius: float) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=2)
 def _bloom(color: ColorSpec) -> NDArray[np.float32]:
-    """Returns the weight of each luma level under the disc, 1 for black: values near white represent clipped highlights of any
+    """Return the weight of each luma level under the disc, 1 for black: values near white represent clipped highlights of any
     intensity."""
     black, white = (0, 255) if color.full_range else (16, 235)
     light = np.clip((np.arange(256) - black) / (white - black), 0, 1)
@@ -160,11 +160,11 @@ class StillBackground:
         return self._make(frame)[1]
 
     def rgb(self, frame: Frame) -> NDArray[np.uint8]:
-        """Returns the picture in RGB, uint8, (height, width, 3), at full chroma resolution."""
+        """Return the picture in RGB, uint8, (height, width, 3), at full chroma resolution."""
         return self._make(frame)[0]
 
     def _make(self, frame: Frame) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Returns the picture in RGB and in I420."""
+        """Return the picture in RGB and in I420."""
         form = (frame.width, frame.height, frame.color)
         if self._made is None or self._made[0] != form:
             from livebg.imaging.color_profile import convert  # slow to import

@@ -18,7 +18,7 @@ _TILE_SIDE = 8
 
 
 def alpha_planes(alpha: Pyramid) -> Planes:
-    """Returns alpha, of even size, for each plane of an I420 picture: unchanged for luma, the mean of each 2x2 block for U and
+    """Return alpha, of even size, for each plane of an I420 picture: unchanged for luma, the mean of each 2x2 block for U and
     V."""
     return alpha.halved(0), alpha.halved(1), alpha.halved(1)
 
@@ -72,7 +72,7 @@ def blend_tiles(
 
 
 def _unpremultiply(person: Plane, alpha: Plane, behind: Plane) -> Plane:
-    """Returns ``person``, premultiplied by ``alpha``, as straight color, and ``behind`` where alpha is 0."""
+    """Return ``person``, premultiplied by ``alpha``, as straight color, and ``behind`` where alpha is 0."""
     shown = cv2.divide(person, alpha, scale=255)
     cv2.copyTo(behind, (alpha == 0).view(np.uint8), shown)
     return np.asarray(shown, np.uint8)
@@ -89,14 +89,14 @@ def _over(person: Plane, alpha: Plane, behind: Plane, light_wrap: float) -> Plan
 
 @lru_cache(maxsize=2)
 def blend_weights(light_wrap: float, curve: ToneCurve | None = None) -> Plane:
-    """Returns the tables of :func:`livebg.native.edges.blend`, (256, 8)."""
+    """Return the tables of :func:`livebg.native.edges.blend`, (256, 8)."""
     light = [np.zeros(256, np.uint8)] * 3 if curve is None else [curve.luma, curve.gain, light_weights()]
     return np.stack([*color_weights(), *_light_wrap_tables(light_wrap), *light], axis=1)
 
 
 @lru_cache(maxsize=2)
 def _light_wrap_tables(light_wrap: float) -> tuple[Plane, Plane]:
-    """Returns tables by level of alpha: the share of light that the person keeps, and the share that the background
+    """Return tables by level of alpha: the share of light that the person keeps, and the share that the background
     contributes."""
     alpha = np.arange(256) / 255
     kept = 1 - light_wrap * (1 - alpha)

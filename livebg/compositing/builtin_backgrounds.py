@@ -84,7 +84,7 @@ def _linear(hexadecimal: str) -> Linear:
 
 
 def _vertical(width: int, height: int, stops: list[tuple[float, str]]) -> Linear:
-    """Returns a vertical gradient from the top, 0, to the bottom, 1, smoothed at its stops."""
+    """Return a vertical gradient from the top, 0, to the bottom, 1, smoothed at its stops."""
     places = np.linspace(0, 1, 256)
     colors = np.stack([np.interp(places, [at for at, _ in stops], [_linear(hue)[i] for _, hue in stops]) for i in range(3)], 1)
     soft = cv2.GaussianBlur(colors.astype(np.float32)[:, None], (1, 0), 0.1, sigmaY=20, borderType=cv2.BORDER_REPLICATE)
@@ -93,7 +93,7 @@ def _vertical(width: int, height: int, stops: list[tuple[float, str]]) -> Linear
 
 
 def _glow(width: int, height: int, center: tuple[float, float], radius: float) -> NDArray[np.float32]:
-    """Returns a round light, 1 at its center, that fades out; ``radius`` is a share of the longer side. Shape (height, width,
+    """Return a round light, 1 at its center, that fades out; ``radius`` is a share of the longer side. Shape (height, width,
     1)."""
     reach = radius * max(width, height)
     across = ((np.arange(width, dtype=np.float32) - center[0] * width) / reach) ** 2
@@ -140,7 +140,7 @@ def _add_disc(light: Linear, center: tuple[float, float], radius: float, color: 
 
 
 def _mottled(width: int, height: int, cells: int, strength: float) -> NDArray[np.float32]:
-    """Returns smooth noise around 1, with about ``cells`` patches along the shorter side. Shape (height, width, 1)."""
+    """Return smooth noise around 1, with about ``cells`` patches along the shorter side. Shape (height, width, 1)."""
     scale = cells / min(width, height)
     size = (max(3, round(height * scale)), max(3, round(width * scale)))
     coarse = np.random.default_rng(_SEED).uniform(-1, 1, size).astype(np.float32)

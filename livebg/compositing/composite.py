@@ -59,7 +59,7 @@ def composite(
 
 
 def tighten(matte: Matte) -> Matte:
-    """Returns the matte for a green screen: its edge shrunk by a third and hardened, so that a keyer finds no rim of the room and
+    """Return the matte for a green screen: its edge shrunk by a third and hardened, so that a keyer finds no rim of the room and
     no semi-transparent pixels to remove green from."""
     return replace(matte, alpha=np.asarray(cv2.LUT(matte.alpha, _key_table()), np.uint8))
 
@@ -71,7 +71,7 @@ def _key_table() -> Alpha8:
 
 
 def render_matte(frame: Frame, matte: Matte) -> Composite:
-    """Returns alpha itself as a gray picture: luma = alpha over the full range 0..255, chroma neutral."""
+    """Return alpha itself as a gray picture: luma = alpha over the full range 0..255, chroma neutral."""
     data = empty_i420(frame.width, frame.height)
     luma, *chroma = planes(data)
     luma[:] = _validated_alpha(frame, matte)
@@ -82,7 +82,7 @@ def render_matte(frame: Frame, matte: Matte) -> Composite:
 
 
 def cutout(frame: Frame, matte: Matte, curve: ToneCurve | None = None) -> Composite:
-    """Returns the person with straight alpha: their estimated color without the room's; the frame's bytes where alpha is 255.
+    """Return the person with straight alpha: their estimated color without the room's; the frame's bytes where alpha is 255.
 
     Where alpha is 0 the picture is black, so that the room cannot be recovered. ``curve`` brightens the person.
     """
@@ -95,7 +95,7 @@ def cutout(frame: Frame, matte: Matte, curve: ToneCurve | None = None) -> Compos
 
 
 def plate(frame: Frame, matte: Matte, consent: Consent) -> Composite:
-    """Returns the room with the person cut out, with straight alpha: 255 minus that of the matte.
+    """Return the room with the person cut out, with straight alpha: 255 minus that of the matte.
 
     Where the person is fully visible the picture is black. At the edge it has the room's estimated color, without the person's.
     Raises TypeError without the user's consent.
@@ -106,7 +106,7 @@ def plate(frame: Frame, matte: Matte, consent: Consent) -> Composite:
 
 
 def passthrough(frame: Frame, consent: Consent) -> Composite:
-    """Returns the unmodified frame: mode ``none``. Raises TypeError without the user's consent."""
+    """Return the unmodified frame: mode ``none``. Raises TypeError without the user's consent."""
     if not isinstance(consent, Consent):
         raise TypeError("The room may be shown only with the user's consent.")
     return Composite(frame.data, frame.pts, frame.time_base, frame.color, seal=_SEAL)
@@ -121,12 +121,12 @@ class Placeholder:
         self._data.flags.writeable = False  # shared by all composites
 
     def at(self, pts: int, time_base: Fraction) -> Composite:
-        """Returns the picture at ``pts * time_base`` seconds."""
+        """Return the picture at ``pts * time_base`` seconds."""
         return Composite(self._data, pts, time_base, self._color, seal=_SEAL)
 
 
 def with_pts(composite: Composite, pts: int, time_base: Fraction) -> Composite:
-    """Returns the same picture with another time, for an output with its own clock. The arrays are shared. Raises TypeError for
+    """Return the same picture with another time, for an output with its own clock. The arrays are shared. Raises TypeError for
     anything but a composite."""
     if not isinstance(composite, Composite):
         raise TypeError(f"Only a composite can be given another time, got {type(composite).__name__}.")
@@ -149,7 +149,7 @@ def crop(composite: Composite, view: CropWindow, size: tuple[int, int] | None = 
 
 
 def with_color(composite: Composite, color: ColorSpec) -> Composite:
-    """Returns the same picture in another color space; the same object if it has that color."""
+    """Return the same picture in another color space; the same object if it has that color."""
     if composite.color == color:
         return composite
     return replace(composite, data=convert_i420(composite.data, composite.color, color), color=color)

@@ -54,7 +54,7 @@ class Compositor:
         return self._coarse_effect is not None
 
     def composite(self, frame: Frame, matte: Matte, *, coarse: bool = False) -> tuple[Composite, Matte]:
-        """Returns the composite of ``frame`` and the matte as shown, which is uncropped. ``coarse`` selects the coarse effect, if
+        """Return the composite of ``frame`` and the matte as shown, which is uncropped. ``coarse`` selects the coarse effect, if
         there is one.
 
         Raises ValueError if ``matte`` belongs to another frame.
@@ -70,22 +70,22 @@ class Compositor:
     # The steps, for callers that need more than one picture of a frame.
 
     def shown_matte(self, matte: Matte) -> Matte:
-        """Returns the matte with its edge shifted; the same object if nothing changes."""
+        """Return the matte with its edge shifted; the same object if nothing changes."""
         alpha = shift_edge(matte.alpha, self._edge)
         return matte if alpha is matte.alpha else replace(matte, alpha=alpha)
 
     def apply(self, frame: Frame, shown: Matte, *, coarse: bool = False) -> Composite:
-        """Returns the uncropped composite of ``frame`` from its matte as shown."""
+        """Return the uncropped composite of ``frame`` from its matte as shown."""
         effect = self._coarse_effect if coarse and self._coarse_effect is not None else self._effect
         return effect(frame, shown)
 
     def crop_window(self, shown: Matte) -> CropWindow:
-        """Returns the window of auto-framing at the time of ``shown``, the full frame without auto-framing. Call it once per
+        """Return the window of auto-framing at the time of ``shown``, the full frame without auto-framing. Call it once per
         frame, in order."""
         return FULL_FRAME if self._framing is None else self._framing.view(shown.alpha, shown.time)
 
     def crop(self, composite: Composite, window: CropWindow) -> Composite:
-        """Returns the composite cropped to ``window`` and scaled to the size of the output."""
+        """Return the composite cropped to ``window`` and scaled to the size of the output."""
         return crop(composite, window, None if self._framing is None else self._framing.output_size)
 
     def reset(self) -> None:

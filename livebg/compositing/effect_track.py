@@ -37,7 +37,7 @@ class Sample(NamedTuple):
 
     @classmethod
     def of(cls, pts: int, person: PersonBox | None, need: float | None) -> "Sample":
-        """Returns a sample; ``need`` is the strength of the light, 0..1."""
+        """Return a sample; ``need`` is the strength of the light, 0..1."""
         return cls(pts, person, None if need is None else round(need * _NEED_STEPS))
 
 
@@ -84,7 +84,7 @@ class Track:
         return Track, (self.time_base, self.zoom, self.samples, self.origin)  # without the path, which is computed from these
 
     def window(self, time: float) -> CropWindow:
-        """Returns the crop window of the frame at ``time`` (seconds)."""
+        """Return the crop window of the frame at ``time`` (seconds)."""
         before, after = self._path.around(time)
         position = before.framing.position
         if not (after and before.framing.restarts(after.time)):
@@ -92,7 +92,7 @@ class Track:
         return visible_window(position, self.zoom)
 
     def strength(self, time: float) -> float:
-        """Returns the strength of the light, 0..1, for the frame at ``time`` (seconds)."""
+        """Return the strength of the light, 0..1, for the frame at ``time`` (seconds)."""
         before, after = self._path.around(time)
         light, goal = before.light, (after or before).light
         if light.time != before.time or (after and (goal.time != after.time or light.restarts(after.time))):
@@ -100,13 +100,13 @@ class Track:
         return light._replace(needed=goal.needed, following=goal.following).ease(max(time, before.time))
 
     def part(self, begin: float, end: float) -> "Track":
-        """Returns a short track with the same windows and strengths from ``begin`` to ``end`` (seconds)."""
+        """Return a short track with the same windows and strengths from ``begin`` to ``end`` (seconds)."""
         times = self._path.times
         first, last = max(bisect_right(times, begin) - 1, 0), bisect_left(times, end)
         return Track(self.time_base, self.zoom, self.samples[first : last + 1], self._path.state(first) if first else self.origin)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the track as plain values for :func:`json.dumps`."""
+        """Return the track as plain values for :func:`json.dumps`."""
         grid = next((list(sample.person[4:]) for sample in self.samples if sample.person), None)
         rows, before = [], 0
         for pts, person, need in self.samples:
@@ -116,7 +116,7 @@ class Track:
 
     @classmethod
     def from_json(cls, values: Any) -> "Track":
-        """Returns the track of which :meth:`to_json` made ``values``. Raises ValueError for anything else."""
+        """Return the track of which :meth:`to_json` made ``values``. Raises ValueError for anything else."""
         try:
             samples, pts = [], 0
             for step, *measured in values["samples"]:
@@ -156,12 +156,12 @@ class _Path:
         self._steps: tuple[int, list[_Step]] = -1, [_Step(0.0)]
 
     def state(self, sample: int) -> tuple[FramingState, LightState]:
-        """Returns the state of the path at the sample with this index."""
+        """Return the state of the path at the sample with this index."""
         step, _ = self.around(self.times[sample])
         return step.framing, step.light
 
     def around(self, time: float) -> tuple[_Step, _Step | None]:
-        """Returns the last step up to ``time`` and the next one, or None. Before all of them, returns the first one and None."""
+        """Return the last step up to ``time`` and the next one, or None. Before all of them, returns the first one and None."""
         block = max(bisect_right(self.times, time) - 1, 0) // _BLOCK
         known, steps = self._steps
         if known != block and self.times:
@@ -206,7 +206,7 @@ class _Path:
 
 
 def _mix(before: float | None, after: float | None, share: float) -> float | None:
-    """Returns a value between two measurements; None if one of them is missing."""
+    """Return a value between two measurements; None if one of them is missing."""
     return None if before is None or after is None else before + (after - before) * share
 
 
@@ -218,7 +218,7 @@ def _mix_places(before: Place | None, after: Place | None, share: float) -> Plac
 
 
 def _origin(framing: Sequence[Any], light: Sequence[Any]) -> tuple[FramingState, LightState]:
-    """Returns the states of which JSON made lists."""
+    """Return the states of which JSON made lists."""
     time, last_seen, target, position, speed, following = framing
     return FramingState(time, last_seen, _place(*target), _place(*position), _place(*speed), following), LightState(*light)
 

@@ -42,7 +42,7 @@ class ForegroundEstimate:
         self._person, self._room = estimate_colors(downscale(picture, alphas[0]))
 
     def tiles(self, tiles: Tiles) -> list[Mixture]:
-        """Returns for Y, U and V the person's color premultiplied by alpha, and alpha, both uint8.
+        """Return for Y, U and V the person's color premultiplied by alpha, and alpha, both uint8.
 
         All are (height, tiles * width), for U and V of half the tiles' size. Where alpha is 255 the color is the picture's, where
         it is 0 it is 0. Exact within two levels.
@@ -82,7 +82,7 @@ def _unmix(seen: Plane, alpha: Plane, person: Plane, room: Plane) -> Mixture:
 
 @lru_cache(maxsize=1)
 def color_weights() -> tuple[Plane, Plane, Plane]:
-    """Returns tables by level of alpha: the weights of the observed, the person's and the room's color."""
+    """Return tables by level of alpha: the weights of the observed, the person's and the room's color."""
     alpha = np.arange(256) / 255
     share = alpha * (1 - alpha) / (alpha**2 + (1 - alpha) ** 2)
     person, room = (np.rint(255 * share * part).astype(np.int64) for part in (1 - alpha, alpha))
@@ -91,7 +91,7 @@ def color_weights() -> tuple[Plane, Plane, Plane]:
 
 
 def downscale(picture: Planes, alpha: Alpha8) -> list[Plane]:
-    """Returns Y, U, V and alpha, downscaled to one size for the estimate of colors."""
+    """Return Y, U, V and alpha, downscaled to one size for the estimate of colors."""
     shrink = max(min(alpha.shape) / _SMALL_HEIGHT, 1)
     size = max(round(alpha.shape[1] / shrink), 1), max(round(alpha.shape[0] / shrink), 1)
     # Sample instead of averaging, for picture and alpha alike: a mean takes longer than everything that follows.
@@ -99,7 +99,7 @@ def downscale(picture: Planes, alpha: Alpha8) -> list[Plane]:
 
 
 def estimate_colors(planes: list[Plane]) -> tuple[Plane, Plane]:
-    """Returns the mean colors of person and room around each pixel of a picture: uint8, (height, width, 4), the last is 1.
+    """Return the mean colors of person and room around each pixel of a picture: uint8, (height, width, 4), the last is 1.
 
     ``planes`` are Y, U, V and alpha, uint8, (height, width), from :func:`downscale`.
     """

@@ -59,27 +59,27 @@ class LightState(NamedTuple):
     following: bool = False
 
     def is_due(self, time: float) -> bool:
-        """Returns whether the face has to be measured at ``time``."""
+        """Return whether the face has to be measured at ``time``."""
         return self.restarts(time) or time - self.measured_at > _INTERVAL_S
 
     def restarts(self, time: float) -> bool:
-        """Returns whether the light jumps at ``time``: at the start, after a gap, and after a step back in time."""
+        """Return whether the light jumps at ``time``: at the start, after a gap, and after a step back in time."""
         return self.time is None or not 0 < time - self.time <= _MAX_GAP_S
 
     def advance(self, time: float, needed: float) -> "LightState":
-        """Returns the state after a frame at ``time`` whose face needs the strength ``needed``."""
+        """Return the state after a frame at ``time`` whose face needs the strength ``needed``."""
         state = self._replace(needed=needed, measured_at=time)
         return state.move(time)
 
     def move(self, time: float) -> "LightState":
-        """Returns the state after a frame at ``time`` whose face was not measured."""
+        """Return the state after a frame at ``time`` whose face was not measured."""
         strength, following = (self.needed, False) if self.restarts(time) else (self.strength, self.following)
         following = abs(self.needed - strength) > (_ARRIVAL_DISTANCE if following else _DEAD_ZONE)
         state = self._replace(strength=strength, following=following)
         return state._replace(time=time, strength=state.ease(time))
 
     def ease(self, time: float) -> float:
-        """Returns the strength at ``time``, without another measurement."""
+        """Return the strength at ``time``, without another measurement."""
         if not self.following or self.time is None:
             return self.strength
         return self.strength + (self.needed - self.strength) * (1 - math.exp(-(time - self.time) / _EASE_S))
@@ -100,7 +100,7 @@ class Light:
         self._state = LightState()
 
     def curve(self, frame: Frame, matte: Matte) -> ToneCurve | None:
-        """Returns the tone curve for the person in ``frame``; None if they need no light. Frames come in order, unless the light
+        """Return the tone curve for the person in ``frame``; None if they need no light. Frames come in order, unless the light
         is recorded."""
         steps = round(max(self._strength(frame, matte), self._level) * MAX_STEPS)
         return tone_curve(steps, frame.color.full_range) if steps else None
@@ -127,7 +127,7 @@ class Light:
 
 
 def measure_need(frame: Frame, matte: Matte) -> float | None:
-    """Returns the strength of light, 0..1, that the face in ``frame`` needs; None without a face."""
+    """Return the strength of light, 0..1, that the face in ``frame`` needs; None without a face."""
     face = _face(frame, matte)
     return None if face is None else _needed_strength(face, frame.color.full_range)
 
@@ -148,7 +148,7 @@ class LitEffect:
 
 
 def _face(frame: Frame, matte: Matte) -> NDArray[np.uint8] | None:
-    """Returns the luma of the person's pixels in the upper third of their bounding box, in a downscaled picture; None without a
+    """Return the luma of the person's pixels in the upper third of their bounding box, in a downscaled picture; None without a
     person."""
     stride = max(frame.width // (2 * _COLUMNS), 1)
     # The first halving is computed for the matte anyway, and averages noise. Further ones take longer than all of this.
@@ -164,7 +164,7 @@ def _face(frame: Frame, matte: Matte) -> NDArray[np.uint8] | None:
 
 
 def _needed_strength(face: NDArray[np.uint8], full_range: bool) -> float:
-    """Returns the strength, 0..1, that brings the luma of a face to its target."""
+    """Return the strength, 0..1, that brings the luma of a face to its target."""
     counts = np.bincount(face, minlength=256)
     strengths, levels = _curves(full_range)
     plain = levels[0]
@@ -176,7 +176,7 @@ def _needed_strength(face: NDArray[np.uint8], full_range: bool) -> float:
 
 @lru_cache(maxsize=2)
 def _curves(full_range: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns strengths, and for each of them the curve's output, black 0 and white 1, by level of luma."""
+    """Return strengths, and for each of them the curve's output, black 0 and white 1, by level of luma."""
     steps = np.linspace(0, MAX_STEPS, 33)
     black, white = (0, 255) if full_range else (16, 235)
     curves = np.stack([tone_curve(round(step), full_range).luma for step in steps]).astype(np.float64)

@@ -48,7 +48,7 @@ class PositionReader:
         self._begin = self._shown.time
 
     def at(self, position: float) -> Frame:
-        """Returns the frame for ``position``, seconds from the start of the first loop, at least 0.
+        """Return the frame for ``position``, seconds from the start of the first loop, at least 0.
 
         Raises :class:`~livebg.errors.SourceError` if reading fails.
         """
@@ -107,7 +107,7 @@ class PositionReader:
 
 
 def _started(path: Path, source: FileSource) -> tuple[Iterator[Frame], Frame, Frame | None]:
-    """Returns the frames of a source after the first two, and these two."""
+    """Return the frames of a source after the first two, and these two."""
     frames = iter(source)
     first = next(frames, None)
     if first is None:
@@ -128,7 +128,7 @@ class PrefetchReader:
         self._thread: threading.Thread | None = None
 
     def at(self, position: float) -> Frame:
-        """Returns the frame for a position in seconds; positions rarely decrease."""
+        """Return the frame for a position in seconds; positions rarely decrease."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="background", daemon=True)
             self._thread.start()
@@ -171,7 +171,7 @@ class _LoopedVideo:
         """Seconds: loops that end before this time are skipped."""
 
     def frames(self) -> Generator[Due, None, None]:
-        """Yields frames forever. Raises :class:`~livebg.errors.SourceError` if reading fails."""
+        """Yield frames forever. Raises :class:`~livebg.errors.SourceError` if reading fails."""
         offset = 0.0
         while True:
             first = last = None

@@ -17,7 +17,7 @@ _SHOULDER_TOP, _SHOULDER_HALF_WIDTH, _SHOULDER_CORNER = 0.112, 0.310, 0.245
 
 
 def draw_placeholder(width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
-    """Returns the placeholder at the given even size, I420 in the given color. Deterministic."""
+    """Return the placeholder at the given even size, I420 in the given color. Deterministic."""
     unit = min(width, height)
     origin = (height - 1) / 2 + 0.3 * (height - unit)  # lower in a portrait picture, where a person would sit
     across = np.asarray((np.arange(width) - (width - 1) / 2) / unit, np.float32)[None, :]
@@ -37,7 +37,7 @@ def draw_placeholder(width: int, height: int, color: ColorSpec) -> NDArray[np.ui
 
 
 def _figure(across: _Plane, down: _Plane, unit: int) -> _Plane:
-    """Returns how much of each pixel the figure covers, 0..1, antialiased by the signed distance from its edge."""
+    """Return how much of each pixel the figure covers, 0..1, antialiased by the signed distance from its edge."""
     from_head = np.hypot(across / _HEAD_HALF_WIDTH, (down - _HEAD_CENTER) / _HEAD_HALF_HEIGHT)
     head = (from_head - 1) * _HEAD_HALF_WIDTH
     # A rounded block that extends below the picture.

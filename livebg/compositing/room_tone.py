@@ -26,13 +26,13 @@ class RoomTone:
             raise ValueError(f"Dimming and desaturation must be 0 to 1, got {self.dim} and {self.desaturate}.")
 
     def scales(self, color: ColorSpec) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
-        """Returns for Y, U and V the factor and the offset that produce the new level."""
+        """Return for Y, U and V the factor and the offset that produce the new level."""
         kept, black = 1 - self.dim, 0 if color.full_range else 16
         chroma = kept * (1 - self.desaturate)
         return (kept, black * (1 - kept)), (chroma, 128 * (1 - chroma)), (chroma, 128 * (1 - chroma))
 
     def i420(self, data: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
-        """Returns ``data``, an I420 picture in the given color, with this tone: a new array, or the same if nothing changes."""
+        """Return ``data``, an I420 picture in the given color, with this tone: a new array, or the same if nothing changes."""
         if self == UNCHANGED:
             return data
         toned = np.empty_like(data)
@@ -41,7 +41,7 @@ class RoomTone:
         return toned
 
     def rgb(self, rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
-        """Returns ``rgb``, uint8 (height, width, 3), with this tone: a new array, or the same if nothing changes.
+        """Return ``rgb``, uint8 (height, width, 3), with this tone: a new array, or the same if nothing changes.
 
         ``color`` is what the picture will be converted to: its luma is the gray of a desaturated picture.
         """

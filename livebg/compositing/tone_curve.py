@@ -33,13 +33,13 @@ class ToneCurve:
     gain: Plane
 
     def planes(self, picture: Planes) -> Planes:
-        """Returns an I420 picture with this curve, as new planes."""
+        """Return an I420 picture with this curve, as new planes."""
         gain = np.asarray(cv2.LUT(halve(picture[0], 1), self.gain), np.uint8)
         y = np.asarray(cv2.LUT(picture[0], self.luma), np.uint8)
         return y, _amplify(picture[1], gain), _amplify(picture[2], gain)
 
     def rgb(self, rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
-        """Returns full-range RGB, uint8 (height, width, 3), with this curve, which must be that of full-range luma."""
+        """Return full-range RGB, uint8 (height, width, 3), with this curve, which must be that of full-range luma."""
         weights = color.rgb_to_yuv(rgb.shape[0])[:1, :3]
         luma = np.asarray(cv2.transform(rgb, weights), np.uint8)
         gains = (self.luma / np.maximum(np.arange(256), 1)).astype(np.float32)
@@ -48,7 +48,7 @@ class ToneCurve:
 
 @lru_cache(maxsize=64)
 def tone_curve(step: int, full_range: bool) -> ToneCurve:
-    """Returns the curve of strength ``step``, 0 (none) to :data:`MAX_STEPS`, for luma of the given range."""
+    """Return the curve of strength ``step``, 0 (none) to :data:`MAX_STEPS`, for luma of the given range."""
     black, white = (0, 255) if full_range else (16, 235)
     level = np.arange(256)
     light = np.clip((level - black) / (white - black), 0, 1)
@@ -60,7 +60,7 @@ def tone_curve(step: int, full_range: bool) -> ToneCurve:
 
 
 def relight(person: Plane, alpha: Alpha8, seen: Plane, lit: Plane) -> Plane:
-    """Returns ``person``, premultiplied by ``alpha``, with light: a share of what was ``seen`` is replaced by what is ``lit``.
+    """Return ``person``, premultiplied by ``alpha``, with light: a share of what was ``seen`` is replaced by what is ``lit``.
 
     The share is all of it where alpha is 255, and falls to nothing where alpha is half: what the matte takes for a bit of the
     person may be room, and would shine as a halo.
@@ -72,13 +72,13 @@ def relight(person: Plane, alpha: Alpha8, seen: Plane, lit: Plane) -> Plane:
 
 @lru_cache(maxsize=1)
 def light_weights() -> Plane:
-    """Returns by level of alpha the share of light, 255 for all."""
+    """Return by level of alpha the share of light, 255 for all."""
     alpha = np.arange(256) / 255
     return np.rint(255 * alpha * np.clip(2 * alpha - 1, 0, 1)).astype(np.uint8)
 
 
 def _amplify(chroma: Plane, gain: NDArray[np.uint8]) -> Plane:
-    """Returns chroma whose distance from 128 is multiplied by ``gain`` / 64, rounded."""
+    """Return chroma whose distance from 128 is multiplied by ``gain`` / 64, rounded."""
     distance = (chroma.astype(np.int16) - np.int16(128)) * gain.astype(np.int16)
     distance += _UNITY // 2
     distance >>= 6

@@ -36,14 +36,14 @@ class ConfigFile:
     tree: Mapping[str, Any] = field(default_factory=dict)
 
     def get(self, key: str) -> Any:
-        """Returns the value of a dotted key; None if the file does not set it."""
+        """Return the value of a dotted key; None if the file does not set it."""
         section, _, name = key.partition(".")
         table = self.tree.get(section)
         return table.get(name) if isinstance(table, Mapping) else None
 
 
 def read_config(config: Path | None = None) -> ConfigFile:
-    """Reads ``config``, else the file in LIVEBG_CONFIG, else the default file, which is optional.
+    """Read ``config``, else the file in LIVEBG_CONFIG, else the default file, which is optional.
 
     If the folder of the default file cannot be entered, the defaults apply, which is logged. Raises
     :class:`~livebg.errors.ConfigError` if the file cannot be read or is not valid TOML.
@@ -61,7 +61,7 @@ def read_config(config: Path | None = None) -> ConfigFile:
 
 
 def read_toml(path: Path, kind: str, if_missing: str) -> dict[str, Any]:
-    """Returns the tables of a TOML file.
+    """Return the tables of a TOML file.
 
     Raises :class:`~livebg.errors.ConfigError` if it cannot be read or is not valid TOML. The message names the ``kind`` of file;
     ``if_missing`` is the hint if it does not exist.
@@ -91,7 +91,7 @@ def _is_reachable(path: Path) -> bool:
 def load_settings(
     overrides: Mapping[str, Any], config: Path | ConfigFile | None = None, chosen: Mapping[str, Any] | None = None
 ) -> Settings:
-    """Merges the file, the choices of an earlier run (``chosen``), the environment and ``overrides``, in increasing precedence.
+    """Merge the file, the choices of an earlier run (``chosen``), the environment and ``overrides``, in increasing precedence.
 
     ``overrides`` and ``chosen`` have dotted keys such as ``effect.blur``; None means not set. ``config`` is a file read by
     :func:`read_config`, or its argument. Raises :class:`~livebg.errors.ConfigError` that names the key, and the closest valid key
@@ -113,7 +113,7 @@ def load_settings(
 
 
 def check_setting(key: str, value: Any) -> Any:
-    """Returns ``value`` converted to the type of the setting ``key``, independent of other settings.
+    """Return ``value`` converted to the type of the setting ``key``, independent of other settings.
 
     Text is parsed as TOML (``0.05``, ``true``) if the setting accepts the result, and is used unchanged otherwise, so colors,
     names and paths need no quotes. Raises :class:`~livebg.errors.ConfigError` as :func:`load_settings` does.
@@ -131,7 +131,7 @@ def check_setting(key: str, value: Any) -> Any:
 
 
 def _as_toml(value: Any) -> Any:
-    """Returns the text parsed as a TOML value, or the value itself if it is not valid TOML."""
+    """Return the text parsed as a TOML value, or the value itself if it is not valid TOML."""
     try:
         tree = tomllib.loads(f"value = {value}") if isinstance(value, str) else {}
     except (ValueError, RecursionError):  # includes numbers with thousands of digits and brackets nested thousands deep
@@ -140,7 +140,7 @@ def _as_toml(value: Any) -> Any:
 
 
 def default_config_path() -> Path | None:
-    """Returns ``config.toml`` in livebg's configuration folder, which may not exist; None without a home directory."""
+    """Return ``config.toml`` in livebg's configuration folder, which may not exist; None without a home directory."""
     folder = user_folder("config")
     return folder and folder / "config.toml"
 

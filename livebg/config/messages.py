@@ -32,7 +32,7 @@ def check_environment(environment: Mapping[str, str], keys: Collection[str]) -> 
 
 
 def invalid_settings(error: ValidationError, overrides: Collection[str], path: Path | None, known: Iterable[str]) -> ConfigError:
-    """Returns the error for merged settings.
+    """Return the error for merged settings.
 
     ``overrides`` are the keys set on the command line, ``path`` is the configuration file, ``known`` are all keys and sections.
     """
@@ -46,12 +46,12 @@ def invalid_settings(error: ValidationError, overrides: Collection[str], path: P
 
 
 def invalid_value(key: str, value: object, error: ValidationError) -> ConfigError:
-    """Returns the error for one setting that the user just changed."""
+    """Return the error for one setting that the user just changed."""
     return ConfigError(f"Invalid value {_brief(repr(value))} for {key}.", _reason(key, error))
 
 
 def unknown_setting(key: str, keys: Iterable[str]) -> ConfigError:
-    """Returns the error for one unknown key that the user just changed."""
+    """Return the error for one unknown key that the user just changed."""
     return ConfigError(f"Unknown key {_named(key)}.", _advice(_nearest(key[:_MAX_SHOWN], keys)))
 
 
@@ -77,7 +77,7 @@ def _variable(key: str) -> str:
 
 
 def _nearest(key: str, known: Iterable[str]) -> str | None:
-    """Returns the key of the same name in another section, the first key of the section of that name, else the most similar key,
+    """Return the key of the same name in another section, the first key of the section of that name, else the most similar key,
     else None."""
     names = {each.rpartition(".")[2]: each for each in known}
     name = key.rpartition(".")[2]
@@ -91,7 +91,7 @@ def _advice(nearest: str | None) -> str:
 
 
 def _named(key: str) -> str:
-    """Returns the key for a message: unchanged if it looks like a key, else escaped (line ends, terminal control codes)."""
+    """Return the key for a message: unchanged if it looks like a key, else escaped (line ends, terminal control codes)."""
     return _brief(key if key.replace(".", "_").isidentifier() and key.isprintable() else repr(key))
 
 

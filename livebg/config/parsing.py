@@ -8,7 +8,7 @@ _MAX_SHOWN: Final = 40
 
 
 def parse_color(text: str) -> tuple[int, int, int]:
-    """Returns red, green and blue (0..255) of ``#rrggbb``. Raises ValueError."""
+    """Return red, green and blue (0..255) of ``#rrggbb``. Raises ValueError."""
     digits = text.removeprefix("#")
     if not text.startswith("#") or len(digits) != 6 or not all(digit in "0123456789abcdefABCDEF" for digit in digits):
         raise ValueError(f"{_quoted(text)} is not a color. Write #rrggbb, such as #00ff00.")
@@ -17,7 +17,7 @@ def parse_color(text: str) -> tuple[int, int, int]:
 
 
 def parse_size(text: str) -> tuple[int, int] | None:
-    """Returns width and height (16..4096) of ``WIDTHxHEIGHT``, None for ``auto``. Raises ValueError."""
+    """Return width and height (16..4096) of ``WIDTHxHEIGHT``, None for ``auto``. Raises ValueError."""
     if text == "auto":
         return None
     width, cross, height = text.partition("x")
@@ -29,7 +29,7 @@ def parse_size(text: str) -> tuple[int, int] | None:
 
 
 def parse_time(text: str) -> float:
-    """Returns the seconds of ``SS``, ``MM:SS`` or ``HH:MM:SS``, with optional decimals. Raises ValueError."""
+    """Return the seconds of ``SS``, ``MM:SS`` or ``HH:MM:SS``, with optional decimals. Raises ValueError."""
     try:
         parts = [float(part) for part in text.split(":")]
     except ValueError:

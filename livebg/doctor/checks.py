@@ -64,23 +64,23 @@ CHECKS: Final = (
 )
 
 
-def run_checks(exam: CheckContext, measuring: bool = True) -> Iterator[Result]:
+def run_checks(context: CheckContext, measuring: bool = True) -> Iterator[Result]:
     """Run all checks that apply to this system. Without ``measuring`` the measurement is skipped."""
     for check in CHECKS:
-        if check.systems is None or exam.host.system in check.systems:
+        if check.systems is None or context.host.system in check.systems:
             if check.name == MEASUREMENT and not measuring:
                 yield Result(check.group, check.name, skipped("Skipped by option"))
             else:
-                yield Result(check.group, check.name, _run_check(check, exam))
+                yield Result(check.group, check.name, _run_check(check, context))
 
 
-def _run_check(check: Check, exam: CheckContext) -> Finding:
+def _run_check(check: Check, context: CheckContext) -> Finding:
     """Run one check. A failing check never prevents the others from running."""
-    other = {"pipewire": "v4l2loopback", "both": ""}.get(exam.backend, "pipewire")
+    other = {"pipewire": "v4l2loopback", "both": ""}.get(context.backend, "pipewire")
     if check.backend == other:
-        return skipped(f"Only applies to {other}, but output.backend is {exam.backend}")
+        return skipped(f"Only applies to {other}, but output.backend is {context.backend}")
     try:
-        return check.run(exam)
+        return check.run(context)
     except ToolMissing as error:
         return skipped(str(error))
     except (OSError, ToolTimeout, ValueError) as error:

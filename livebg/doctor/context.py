@@ -194,8 +194,8 @@ def needs_loopback(check: Callable[[CheckContext, LoopbackInfo], Finding]) -> Ca
     """Convert a check of livebg's loopback device to one that is skipped without a device."""
 
     @wraps(check)
-    def run(exam: CheckContext) -> Finding:
-        return skipped(NO_DEVICE) if exam.loopback is None else check(exam, exam.loopback)
+    def run(context: CheckContext) -> Finding:
+        return skipped(NO_DEVICE) if context.loopback is None else check(context, context.loopback)
 
     return run
 

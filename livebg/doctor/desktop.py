@@ -27,9 +27,9 @@ _INSTALL: Final = "Install xdg-desktop-portal and its backend for your desktop (
 _SNAPS: Final = ("firefox", "chromium", "brave", "opera", "zoom-client", "slack", "discord", "signal-desktop", "teams-for-linux")
 
 
-def session(exam: CheckContext) -> Finding:
+def session(context: CheckContext) -> Finding:
     """Report the session type: Wayland, X11 or none."""
-    variables = exam.host.environment
+    variables = context.host.environment
     desktop = variables.get("XDG_CURRENT_DESKTOP", "").replace(":", ", ")
     of = f" ({desktop})" if desktop else ""
     if variables.get("WAYLAND_DISPLAY") or variables.get("XDG_SESSION_TYPE") == "wayland":
@@ -39,60 +39,60 @@ def session(exam: CheckContext) -> Finding:
     return ok("No desktop session, which livebg itself does not need")
 
 
-def pipewire(exam: CheckContext) -> Finding:
+def pipewire(context: CheckContext) -> Finding:
     """Check that PipeWire offers the virtual camera. It probes a device only once, when the device appears."""
-    if exam.backend in ("pipewire", "both"):
-        return pipewire_camera.offered(exam)
-    if exam.loopback is None:
+    if context.backend in ("pipewire", "both"):
+        return pipewire_camera.offered(context)
+    if context.loopback is None:
         return skipped("No virtual camera yet")
-    path = str(exam.loopback.device.path)
+    path = str(context.loopback.device.path)
     try:
-        dump = exam.host.commands.run("pw-dump")
+        dump = context.host.commands.run("pw-dump")
     except ToolMissing:
-        return _wireplumber(exam)
+        return _wireplumber(context)
     if dump.code:
         return skipped(f"PipeWire is not running ({last_line(dump.err) or 'pw-dump failed'})")
     properties = list(pipewire_camera.properties(dump.out))
     if any(each.get("media.class") == "Video/Source" and each.get("api.v4l2.path") == path for each in properties):
-        return ok(f"PipeWire offers {exam.label!r} as a camera")
+        return ok(f"PipeWire offers {context.label!r} as a camera")
     is_known = any(each.get("media.class") == "Video/Device" and each.get("api.v4l2.path") == path for each in properties)
-    return _not_offered(exam, f"lists {path} only as an output" if is_known else f"does not list {path}")
+    return _not_offered(context, f"lists {path} only as an output" if is_known else f"does not list {path}")
 
 
-def tray(exam: CheckContext) -> Finding:
+def tray(context: CheckContext) -> Finding:
     """Check that the desktop shows tray icons."""
-    variables = exam.host.environment
+    variables = context.host.environment
     if not (variables.get("WAYLAND_DISPLAY") or variables.get("DISPLAY")):
         return skipped("No desktop session")
-    shows = _shows_icons(exam.host)
+    shows = _shows_icons(context.host)
     if shows is None:
         return skipped("Cannot check for a tray: the session D-Bus does not respond")
     if shows:
         return ok("This desktop shows tray icons")
     if "GNOME" in variables.get("XDG_CURRENT_DESKTOP", "").upper():
-        install = install_package(exam.host, "gnome-shell-extension-appindicator")
+        install = install_package(context.host, "gnome-shell-extension-appindicator")
         return warn("GNOME shows tray icons only with an extension", f"{install}, log in again and enable it in Extensions")
     return warn("This desktop shows no tray icons", "Add a system tray (StatusNotifier, AppIndicator) to your panel")
 
 
-def _not_offered(exam: CheckContext, how: str) -> Finding:
-    if not exam.is_written_by_livebg:
+def _not_offered(context: CheckContext, how: str) -> Finding:
+    if not context.is_written_by_livebg:
         return skipped(f"PipeWire {how}, as expected while livebg does not write to it")
     found = f"PipeWire {how}, because it probed the device before livebg's first frame. Firefox and Flatpak apps may not list it"
     return fail(found, f"{pipewire_camera.RESTART_WIREPLUMBER} (`livebg setup` makes livebg start first)")
 
 
-def _wireplumber(exam: CheckContext) -> Finding:
+def _wireplumber(context: CheckContext) -> Finding:
     """Same check with wpctl, if pw-dump is not installed."""
     try:
-        table = exam.host.commands.run("wpctl", "status")
+        table = context.host.commands.run("wpctl", "status")
     except ToolMissing:
         return skipped("Neither pw-dump nor wpctl is installed")
     if table.code:
         return skipped(f"PipeWire is not running ({last_line(table.err or table.out) or 'wpctl failed'})")
-    if re.search(rf"^\W*\d+\. {re.escape(exam.label)}\b", _video_sources(table.out), re.MULTILINE):
-        return ok(f"PipeWire offers {exam.label!r} as a camera")
-    return _not_offered(exam, f"does not offer {exam.label!r}")
+    if re.search(rf"^\W*\d+\. {re.escape(context.label)}\b", _video_sources(table.out), re.MULTILINE):
+        return ok(f"PipeWire offers {context.label!r} as a camera")
+    return _not_offered(context, f"does not offer {context.label!r}")
 
 
 def _video_sources(table: str) -> str:
@@ -114,52 +114,52 @@ def _shows_icons(host: Host) -> bool | None:
     return None if answer.code else "true" in answer.out
 
 
-def flatpak(exam: CheckContext) -> Finding:
+def flatpak(context: CheckContext) -> Finding:
     """Check that video call apps installed as Flatpaks may access devices."""
     try:
-        listed = exam.host.commands.run("flatpak", "list", "--app", "--columns=application")
+        listed = context.host.commands.run("flatpak", "list", "--app", "--columns=application")
     except ToolMissing:
         return skipped("Flatpak is not installed")
     known = [line.strip() for line in listed.out.splitlines() if line.strip() in _FLATPAKS]
     if not known:
         return ok("No known video call app is installed as a Flatpak")
-    blocked = [app for app in known if not _sees_devices(exam.host, app)]
+    blocked = [app for app in known if not _sees_devices(context.host, app)]
     if not blocked:
         return ok(f"Flatpaks with access to video devices: {_names(known)}")
     fix = " && ".join(f"flatpak override --user --device=all {app}" for app in blocked)
     return warn(f"Flatpaks that can access cameras at most through the portal: {_names(blocked)}", fix)
 
 
-def snap(exam: CheckContext) -> Finding:
+def snap(context: CheckContext) -> Finding:
     """Check that video call apps installed as Snaps have their camera plug connected."""
     try:
-        listed = exam.host.commands.run("snap", "list")
+        listed = context.host.commands.run("snap", "list")
     except ToolMissing:
         return skipped("Snap is not installed")
     installed = {line.split()[0] for line in listed.out.splitlines()[1:] if line.strip()}
     known = [name for name in _SNAPS if name in installed]
     if not known:
         return ok("No known video call app is installed as a Snap")
-    blocked = [name for name in known if not _is_connected(exam.host, name)]
+    blocked = [name for name in known if not _is_connected(context.host, name)]
     if not blocked:
         return ok(f"Snaps with access to cameras: {' and '.join(known)}")
     fix = " && ".join(f"sudo snap connect {name}:camera" for name in blocked)
     return warn(f"Snaps without access to cameras: {' and '.join(blocked)}", fix)
 
 
-def portal(exam: CheckContext) -> Finding:
+def portal(context: CheckContext) -> Finding:
     """Check that the desktop portal, which sandboxed apps use, reports a camera. Does not start the portal."""
     target = ("org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop", "org.freedesktop.DBus.Properties", "Get")
     query = ("busctl", "--user", "--auto-start=no", "call", *target, "ss", "org.freedesktop.portal.Camera", "IsCameraPresent")
-    answer = exam.host.commands.run(*query)
-    if answer.code and exam.backend in ("pipewire", "both") and not exam.host.path(_PORTAL).exists():
+    answer = context.host.commands.run(*query)
+    if answer.code and context.backend in ("pipewire", "both") and not context.host.path(_PORTAL).exists():
         return warn("The desktop portal, through which browsers find PipeWire cameras, is not installed", _INSTALL)
     if answer.code:
         return skipped("The desktop portal is not running or does not support cameras")
     if "true" in answer.out:
         return ok("The desktop portal offers a camera to sandboxed apps")
     found = "The desktop portal offers no camera to sandboxed apps"
-    return warn(found, pipewire_camera.RESTART_WIREPLUMBER) if exam.is_written_by_livebg else skipped(f"{found} yet")
+    return warn(found, pipewire_camera.RESTART_WIREPLUMBER) if context.is_written_by_livebg else skipped(f"{found} yet")
 
 
 def _sees_devices(host: Host, app: str) -> bool:

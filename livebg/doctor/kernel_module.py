@@ -25,9 +25,9 @@ _REJECTION: Final = re.compile(
 )
 
 
-def installed(exam: CheckContext) -> Finding:
+def installed(context: CheckContext) -> Finding:
     """Check that v4l2loopback is installed for the running kernel."""
-    host = exam.host
+    host = context.host
     if loopback.loaded(host):
         return ok(f"v4l2loopback {_version(host)}is loaded")
     releases = _installed_releases(host)
@@ -47,9 +47,9 @@ def installed(exam: CheckContext) -> Finding:
     return fail(f"{found}{_dkms_status(host)}", f"sudo dkms autoinstall -k {host.release}")
 
 
-def secure_boot(exam: CheckContext) -> Finding:
+def secure_boot(context: CheckContext) -> Finding:
     """Check that neither Secure Boot nor kernel lockdown blocks the module."""
-    host = exam.host
+    host = context.host
     enabled = _secure_boot(host)
     lockdown = _lockdown(host)
     if enabled is None and lockdown in (None, "none"):
@@ -64,14 +64,14 @@ def secure_boot(exam: CheckContext) -> Finding:
     return _secure_boot_verdict(host, how)
 
 
-def loaded(exam: CheckContext) -> Finding:
+def loaded(context: CheckContext) -> Finding:
     """Check that v4l2loopback is loaded."""
-    host = exam.host
+    host = context.host
     if loopback.loaded(host):
         return ok(f"v4l2loopback {_version(host)}is loaded{_device_numbers(host)}")
     if host.release not in _installed_releases(host):
         return skipped("v4l2loopback is not installed")
-    verdict = secure_boot(exam)
+    verdict = secure_boot(context)
     if verdict.status == "FAIL":
         return Finding("FAIL", "v4l2loopback is not loaded, because the kernel rejects it", verdict.fix)
     if _loads_at_boot(host):
@@ -79,13 +79,13 @@ def loaded(exam: CheckContext) -> Finding:
     return fail("v4l2loopback is installed but not loaded", SETUP)
 
 
-def after_restart(exam: CheckContext) -> Finding:
+def after_restart(context: CheckContext) -> Finding:
     """Check that the device will exist after a reboot."""
-    if exam.loopback is None:
+    if context.loopback is None:
         return skipped(NO_DEVICE)
-    missing = [] if _loads_at_boot(exam.host) else ["v4l2loopback is not loaded automatically"]
-    labels = [device.label.strip('"') for device in loopback.configured(exam.host).devices]
-    missing += [] if exam.label in labels else [f"no device is named {exam.label!r}"]
+    missing = [] if _loads_at_boot(context.host) else ["v4l2loopback is not loaded automatically"]
+    labels = [device.label.strip('"') for device in loopback.configured(context.host).devices]
+    missing += [] if context.label in labels else [f"no device is named {context.label!r}"]
     if missing:
         return warn(f"After a reboot {' and '.join(missing)}", SETUP)
     return ok("The virtual camera will exist after a reboot")

@@ -40,7 +40,7 @@ class Measured:
     dropped: float
 
 
-def libraries(exam: CheckContext) -> Finding:
+def libraries(context: CheckContext) -> Finding:
     """Check that the libraries load. opencv-python needs some system libraries."""
     for name in _LIBRARIES:
         try:
@@ -48,22 +48,22 @@ def libraries(exam: CheckContext) -> Finding:
         except ImportError as error:
             library = {"livebg.segmentation.ort": "onnxruntime", "cv2": "opencv-python"}.get(name, name)
             is_system = ".so" in str(error)
-            fix = install_package(exam.host, _SYSTEM_LIBRARIES) if is_system else f"pip install --force-reinstall {library}"
+            fix = install_package(context.host, _SYSTEM_LIBRARIES) if is_system else f"pip install --force-reinstall {library}"
             return fail(f"{library} does not load ({error})", fix)
     return ok("numpy, OpenCV, PyAV and onnxruntime load")
 
 
-def model(exam: CheckContext) -> Finding:
+def model(context: CheckContext) -> Finding:
     """Check that the configured network exists, is undamaged and runs."""
     from livebg.models import find
 
-    settings = exam.settings.model
+    settings = context.settings.model
     try:
         located = find(settings.name, settings.folders)
         if located.card.sha256 and located.sha256 != located.card.sha256:
             fix = f"rm {located.path} && livebg models pull {located.card.name}"
             return fail(f"{located.path} is damaged: its SHA-256 does not match {located.card.name}", fix)
-        segmenter = exam.segmenter
+        segmenter = context.segmenter
     except ModelError as error:
         return from_error(error)
     except ImportError:
@@ -74,22 +74,22 @@ def model(exam: CheckContext) -> Finding:
     return ok(f"{located.card.name} is intact and runs at {width}x{height} for 16:9")
 
 
-def provider(exam: CheckContext) -> Finding:
+def provider(context: CheckContext) -> Finding:
     """Report the onnxruntime execution provider that runs the network."""
     try:
         from livebg.segmentation.execution_providers import available_providers
 
-        used = exam.segmenter.provider
+        used = context.segmenter.provider
     except ModelError:
         return skipped("The model does not run. Fix that first")
     except ImportError:
         return skipped(_NOT_LOADED)
     others = [name for name in available_providers() if name != used]
-    rest = f", the fastest of {' and '.join([used, *others])}" if others and exam.settings.model.provider == "auto" else ""
+    rest = f", the fastest of {' and '.join([used, *others])}" if others and context.settings.model.provider == "auto" else ""
     return ok(f"The network runs on {used}{rest}")
 
 
-def kernels(exam: CheckContext) -> Finding:  # noqa: ARG001
+def kernels(context: CheckContext) -> Finding:  # noqa: ARG001
     """Report whether compiled kernels work along the edges, or NumPy."""
     status = kernel_status()
     if status.reason is None:
@@ -98,9 +98,9 @@ def kernels(exam: CheckContext) -> Finding:  # noqa: ARG001
     return Finding("ok", message.removesuffix("."), status.hint and status.hint.removesuffix("."))
 
 
-def speed(exam: CheckContext) -> Finding:
+def speed(context: CheckContext) -> Finding:
     """Check that frames are processed in time, from the status of a live livebg or by a short measurement on a synthetic clip."""
-    status = exam.running.status
+    status = context.running.status
     if status is not None and status.state == "live" and status.cpu_ms is not None:
         rates = f"{status.fps_out:.0f} of {status.fps_in:.0f} frames per second"
         found = f"livebg is live and outputs {rates}, at {status.cpu_ms.total:.1f} ms of CPU time per frame"
@@ -108,7 +108,7 @@ def speed(exam: CheckContext) -> Finding:
             return warn(f"{found}, with reduced quality: {', '.join(status.degraded)}", ADVICE)
         return ok(found) if status.fps_out > _MIN_OUTPUT_SHARE * status.fps_in else warn(found, ADVICE)
     try:
-        return judge(measure(exam))
+        return judge(measure(context))
     except ImportError:
         return skipped(_NOT_LOADED)
     except LivebgError as error:
@@ -130,11 +130,11 @@ def judge(measured: Measured) -> Finding:
     return ok(takes)
 
 
-def measure(exam: CheckContext, seconds: float = 3.0) -> Measured:
+def measure(context: CheckContext, seconds: float = 3.0) -> Measured:
     """Run a live session at full quality on a synthetic clip without output. Raises the errors of a session, and ImportError."""
     from livebg.bench.live import bench_live
     from livebg.bench.recording import synthetic_recording
 
-    cost = bench_live(exam.settings, synthetic_recording(_CLIP_FRAMES), seconds)
+    cost = bench_live(context.settings, synthetic_recording(_CLIP_FRAMES), seconds)
     chain = cost.in_stages - cost.stages.get("camera", 0) - cost.stages.get("output", 0)
     return Measured(chain, cost.total, cost.dropped / cost.captured)

@@ -20,22 +20,22 @@ _START_PIPEWIRE: Final = "systemctl --user enable --now pipewire.socket wireplum
 _SESSION_MANAGERS: Final = ("WirePlumber", "pipewire-media-session")
 
 
-def route(exam: CheckContext) -> Finding:
+def route(context: CheckContext) -> Finding:
     """Report the configured camera backend, and whether the other one suits this machine better."""
-    if exam.backend == "pipewire":
+    if context.backend == "pipewire":
         return ok("output.backend is pipewire: only programs that use PipeWire or the portal see the camera")
-    if exam.backend == "both":
+    if context.backend == "both":
         return ok("output.backend is both: every program sees the camera, through PipeWire or at the loopback device")
-    if exam.backend != "v4l2loopback":
-        return ok(f"output.backend is {exam.backend}")
-    blocked = any(check(exam).status == "FAIL" for check in (kernel_module.installed, kernel_module.secure_boot))
-    if blocked and runs(exam.host):
+    if context.backend != "v4l2loopback":
+        return ok(f"output.backend is {context.backend}")
+    blocked = any(check(context).status == "FAIL" for check in (kernel_module.installed, kernel_module.secure_boot))
+    if blocked and runs(context.host):
         found = "v4l2loopback, whose camera every program sees, is not available. PipeWire is running and needs no kernel module"
         return warn(found, f"See below, or for Firefox, Chromium and other programs that use PipeWire: {SETUP}")
     return ok("output.backend is v4l2loopback: every program sees the camera")
 
 
-def library(exam: CheckContext) -> Finding:  # noqa: ARG001 - signature of all checks
+def library(context: CheckContext) -> Finding:  # noqa: ARG001 - signature of all checks
     """Check that libpipewire loads."""
     try:
         Library()
@@ -44,42 +44,42 @@ def library(exam: CheckContext) -> Finding:  # noqa: ARG001 - signature of all c
     return ok("libpipewire is installed")
 
 
-def session_manager(exam: CheckContext) -> Finding:
+def session_manager(context: CheckContext) -> Finding:
     """Check that a PipeWire session manager is running."""
-    if not runs(exam.host):
+    if not runs(context.host):
         return skipped("PipeWire is not running")
-    names = {each.get("application.name") for each in objects(exam)}
+    names = {each.get("application.name") for each in objects(context)}
     found = next((name for name in _SESSION_MANAGERS if name in names), None)
     if found:
         return ok(f"The session manager {found} is running")
     return fail("No PipeWire session manager (WirePlumber) is running, so apps cannot access cameras", _START_PIPEWIRE)
 
 
-def offered(exam: CheckContext) -> Finding:
+def offered(context: CheckContext) -> Finding:
     """Check that PipeWire offers livebg's camera."""
-    if not runs(exam.host):
+    if not runs(context.host):
         return fail("PipeWire, which the configured camera needs, is not running for this user", _START_PIPEWIRE)
-    if any(_is_camera(each, exam.label) for each in objects(exam)):
-        return ok(f"PipeWire offers {exam.label!r} as a camera")
-    if not exam.is_sent_to_pipewire:
-        return skipped(f"PipeWire lists no camera {exam.label!r}, as expected while livebg is not running")
-    return fail(f"livebg is running, but PipeWire lists no camera {exam.label!r}", "livebg status")
+    if any(_is_camera(each, context.label) for each in objects(context)):
+        return ok(f"PipeWire offers {context.label!r} as a camera")
+    if not context.is_sent_to_pipewire:
+        return skipped(f"PipeWire lists no camera {context.label!r}, as expected while livebg is not running")
+    return fail(f"livebg is running, but PipeWire lists no camera {context.label!r}", "livebg status")
 
 
-def listed_once(exam: CheckContext) -> Finding:
+def listed_once(context: CheckContext) -> Finding:
     """Check that PipeWire lists the loopback device only if there is no PipeWire camera of livebg."""
     config = user_folder("config", None)
-    path = None if config is None else rule_path(exam.host, config)
+    path = None if config is None else rule_path(context.host, config)
     hidden = path is not None and path.exists()
-    if exam.backend != "both":
-        if hidden and exam.backend == "v4l2loopback":
+    if context.backend != "both":
+        if hidden and context.backend == "v4l2loopback":
             return fail(f"The WirePlumber rule {path} hides the loopback device from PipeWire apps", "livebg setup")
         return ok("There is one camera of livebg")
     if not hidden:
         return warn("PipeWire apps list livebg twice: no WirePlumber rule hides the loopback device", SETUP_BOTH)
-    loopback = exam.loopback
+    loopback = context.loopback
     node = None if loopback is None else str(loopback.device.path)
-    if node and runs(exam.host) and any(each.get("api.v4l2.path") == node for each in objects(exam)):
+    if node and runs(context.host) and any(each.get("api.v4l2.path") == node for each in objects(context)):
         return warn(f"PipeWire still lists {node}, although the WirePlumber rule {path} hides it", RESTART_WIREPLUMBER)
     return ok(f"The WirePlumber rule {path} hides the loopback device from PipeWire apps")
 
@@ -90,12 +90,12 @@ def runs(host: Host) -> bool:
     return bool(folder) and host.path(Path(folder or "") / "pipewire-0").exists()
 
 
-def objects(exam: CheckContext) -> Iterator[dict[str, Any]]:
+def objects(context: CheckContext) -> Iterator[dict[str, Any]]:
     """Yield the properties of PipeWire's objects, from pw-dump.
 
     Raises :class:`~livebg.system.host.ToolMissing`, and ValueError if its output is not JSON.
     """
-    return properties(exam.host.commands.run("pw-dump").out)
+    return properties(context.host.commands.run("pw-dump").out)
 
 
 def properties(dump: str) -> Iterator[dict[str, Any]]:

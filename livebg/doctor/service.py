@@ -27,27 +27,27 @@ _EXIT_REASONS: Final = {
 _BAD_LOAD_STATES: Final = {"masked": "is masked", "bad-setting": "is not valid", "error": "cannot be read"}
 
 
-def configuration(exam: CheckContext) -> Finding:
+def configuration(context: CheckContext) -> Finding:
     """Check that the configuration file and environment variables are valid."""
-    if exam.config_error:
-        return from_error(exam.config_error)
-    path = exam.config or default_config_path()
+    if context.config_error:
+        return from_error(context.config_error)
+    path = context.config or default_config_path()
     return ok(f"{path} is valid" if path and is_file(path) else "No configuration file, so the defaults apply")
 
 
-def installation(exam: CheckContext) -> Finding:
+def installation(context: CheckContext) -> Finding:
     """Report how this livebg was installed, and whether a package has another one."""
-    if not is_packaged(exam.host):
+    if not is_packaged(context.host):
         return ok(f"livebg is installed in {sys.prefix}")
-    if exam.command == (COMMAND,):
+    if context.command == (COMMAND,):
         return ok("livebg is installed for all users, by the package livebg")
     found = f"This is the livebg in {sys.prefix}, but the package livebg is installed too, as {COMMAND}"
     return warn(found, f"Use {COMMAND}, and uninstall one of them")
 
 
-def unit(exam: CheckContext) -> Finding:
+def unit(context: CheckContext) -> Finding:
     """Check that the user service is installed, enabled and running."""
-    shown = exam.host.commands.run("systemctl", "--user", "show", UNIT, f"--property={_PROPERTIES}")
+    shown = context.host.commands.run("systemctl", "--user", "show", UNIT, f"--property={_PROPERTIES}")
     if shown.code:
         why = (shown.err.strip().splitlines() or ["systemctl failed"])[0]
         return skipped(f"The systemd user manager is not available ({why})")
@@ -59,18 +59,18 @@ def unit(exam: CheckContext) -> Finding:
         return warn("livebg is not installed as a service, so it must be started manually", SETUP)
     # systemd writes "{ path=/usr/bin/livebg ; argv[]=/usr/bin/livebg run ; ... }".
     program = re.search(r"\bpath=(\S+)", properties.get("ExecStart", ""))
-    if program and not exam.host.path(program[1]).exists():
+    if program and not context.host.path(program[1]).exists():
         return fail(f"The service starts {program[1]}, which does not exist", SETUP)
     path = properties.get("FragmentPath", "")
     finding = _state_finding(properties)
-    if finding.status == "ok" and is_packaged(exam.host) and not path.startswith(("/usr/", "/etc/", "/run/")):
+    if finding.status == "ok" and is_packaged(context.host) and not path.startswith(("/usr/", "/etc/", "/run/")):
         return warn(f"{finding.message}, but {path} replaces that of the package livebg", SETUP)
     return finding
 
 
-def running(exam: CheckContext) -> Finding:
+def running(context: CheckContext) -> Finding:
     """Report the state of the running livebg."""
-    now = exam.running
+    now = context.running
     if now.error is not None:
         finding = from_error(now.error)
         is_passing = isinstance(now.error, NotRunningError)  # it is starting or stopping
@@ -86,9 +86,9 @@ def running(exam: CheckContext) -> Finding:
     return ok(what)
 
 
-def version(exam: CheckContext) -> Finding:
+def version(context: CheckContext) -> Finding:
     """Check that the running livebg has the installed version."""
-    status = exam.running.status
+    status = context.running.status
     if status is None or status.version == __version__:
         return ok(f"livebg {__version__}{', same as the running one' if status else ''}")
     found = f"livebg {status.version} is running, but livebg {__version__} is installed"

@@ -26,48 +26,48 @@ _OBS_WINDOWS: Final = r"HKLM\SOFTWARE\Classes\CLSID\{A3FCE0F5-3493-419F-958A-ABA
 _INSTALL_OBS: Final = "Install OBS Studio, start it, press Start Virtual Camera once, stop it and quit OBS"
 
 
-def device(exam: CheckContext) -> Finding:
+def device(context: CheckContext) -> Finding:
     """Check that there is exactly one loopback device with livebg's label."""
-    loopbacks = [facts.device for facts in exam.devices.loopbacks]
-    matching = [each for each in loopbacks if each.card == exam.label]
+    loopbacks = [facts.device for facts in context.devices.loopbacks]
+    matching = [each for each in loopbacks if each.card == context.label]
     if len(matching) == 1:
-        return ok(f"The virtual camera {exam.label!r} is {matching[0].path}")
+        return ok(f"The virtual camera {context.label!r} is {matching[0].path}")
     if matching:
         paths = " and ".join(str(each.path) for each in matching)
         return fail(
-            f"{len(matching)} loopback devices are named {exam.label!r} ({paths}), but livebg needs exactly one",
+            f"{len(matching)} loopback devices are named {context.label!r} ({paths}), but livebg needs exactly one",
             _SETUP_AND_RELOAD,
         )
-    if any(each.path.name in loopback_nodes(exam.host) for each in exam.devices.inaccessible):
+    if any(each.path.name in loopback_nodes(context.host) for each in context.devices.inaccessible):
         return skipped("A loopback device exists but cannot be opened (see device permissions)")
-    if not loopbacks and not loaded(exam.host):
+    if not loopbacks and not loaded(context.host):
         return skipped(NO_DEVICE)
     if loopbacks:
         names = " and ".join(f"{each.card!r} ({each.path})" for each in loopbacks)
-        return fail(f"No loopback device is named {exam.label!r}, only {names}", SETUP)
-    return fail(f"There is no virtual camera named {exam.label!r}", SETUP)
+        return fail(f"No loopback device is named {context.label!r}, only {names}", SETUP)
+    return fail(f"There is no virtual camera named {context.label!r}", SETUP)
 
 
-def permissions(exam: CheckContext) -> Finding:
+def permissions(context: CheckContext) -> Finding:
     """Check that the user has permission to open the loopback devices."""
-    nodes = loopback_nodes(exam.host)
+    nodes = loopback_nodes(context.host)
     closed = [
-        each.path for each in exam.devices.inaccessible if each.path.name in nodes and isinstance(each.error, PermissionError)
+        each.path for each in context.devices.inaccessible if each.path.name in nodes and isinstance(each.error, PermissionError)
     ]
     if closed:
-        return fail(f"No permission to open {access(exam.host, closed[0])}", group_advice(exam.host))
-    if not exam.devices.loopbacks:
+        return fail(f"No permission to open {access(context.host, closed[0])}", group_advice(context.host))
+    if not context.devices.loopbacks:
         return skipped(NO_DEVICE)
     return ok("The user has permission to open the device")
 
 
 @needs_loopback
-def exclusive_caps(exam: CheckContext, loopback: LoopbackInfo) -> Finding:
+def exclusive_caps(context: CheckContext, loopback: LoopbackInfo) -> Finding:
     """Check that the device announces only capture while livebg writes, which Chromium requires."""
     one = loopback.device
     if not (one.captures and one.outputs):
         return ok("It announces one direction at a time, as Chromium requires")
-    if _parameter(exam.host, one.path, "exclusive_caps") == "Y":
+    if _parameter(context.host, one.path, "exclusive_caps") == "Y":
         return ok("It was created with exclusive_caps=1, as Chromium requires")
     return fail(
         f"{one.path} was created without exclusive_caps=1, so Chromium and programs based on it do not list it", _SETUP_AND_RELOAD
@@ -75,7 +75,7 @@ def exclusive_caps(exam: CheckContext, loopback: LoopbackInfo) -> Finding:
 
 
 @needs_loopback
-def number(exam: CheckContext, loopback: LoopbackInfo) -> Finding:  # noqa: ARG001 - signature of all checks
+def number(context: CheckContext, loopback: LoopbackInfo) -> Finding:  # noqa: ARG001 - signature of all checks
     """Check that the device number is below 64, because Firefox ignores higher numbers."""
     one = loopback.device
     if int(one.path.name.removeprefix("video")) < _FIREFOX_MAX_DEVICES:
@@ -84,21 +84,21 @@ def number(exam: CheckContext, loopback: LoopbackInfo) -> Finding:  # noqa: ARG0
 
 
 @needs_loopback
-def writer(exam: CheckContext, loopback: LoopbackInfo) -> Finding:
+def writer(context: CheckContext, loopback: LoopbackInfo) -> Finding:
     """Check that no other program writes to the device."""
     one = loopback.device
-    if exam.is_written_by_livebg or any(holder.pid == exam.running.pid for holder in loopback.holders):
+    if context.is_written_by_livebg or any(holder.pid == context.running.pid for holder in loopback.holders):
         return ok("livebg is writing to it, and no other program can")
-    is_streamed_to = _has_writer(exam.host, one)
+    is_streamed_to = _has_writer(context.host, one)
     if is_streamed_to is None:
         return skipped("This v4l2loopback does not report writers without exclusive_caps")
     if not is_streamed_to:
         return ok("No program is writing to it")
-    others = [holder for holder in exam.others(loopback.holders) if holder.access != "reading"]
+    others = [holder for holder in context.others(loopback.holders) if holder.access != "reading"]
     if others:
         pids = " ".join(str(holder.pid) for holder in others)
         return fail(f"Another program is writing to {one.path}: {format_processes(others)}", f"Close it, or run `kill {pids}`")
-    return _hidden_writer(exam.host, one)
+    return _hidden_writer(context.host, one)
 
 
 def _hidden_writer(host: Host, one: Device) -> Finding:
@@ -116,20 +116,20 @@ def _hidden_writer(host: Host, one: Device) -> Finding:
 
 
 @needs_loopback
-def picture_format(exam: CheckContext, loopback: LoopbackInfo) -> Finding:
+def picture_format(context: CheckContext, loopback: LoopbackInfo) -> Finding:
     """Check that the device accepts livebg's format. It keeps its format while a program reads or keep_format is set."""
     one = loopback.device
     now = loopback.format
-    if exam.is_written_by_livebg:
+    if context.is_written_by_livebg:
         return ok(f"It carries livebg's pictures{', ' + now if now else ''}")
-    if _has_writer(exam.host, one) and loopback.holders:
+    if _has_writer(context.host, one) and loopback.holders:
         return skipped("Its format is set by the program that writes to it")
-    readers = exam.others(loopback.holders)
-    is_kept = _keeps_format(exam.host, one)
+    readers = context.others(loopback.holders)
+    is_kept = _keeps_format(context.host, one)
     if now is None or not (readers or is_kept):
         return ok("It accepts any size")
     by = format_processes(readers) or "keep_format"
-    if _is_wanted(exam, now):
+    if _is_wanted(context, now):
         return ok(f"It is fixed to {now} by {by}, which is the format that livebg writes")
     steps = [f"Close {format_processes(readers)}"] if readers else []
     steps += [_RELEASE_FORMAT.format(one.path)] if is_kept else []
@@ -137,11 +137,11 @@ def picture_format(exam: CheckContext, loopback: LoopbackInfo) -> Finding:
 
 
 @needs_loopback
-def max_openers(exam: CheckContext, loopback: LoopbackInfo) -> Finding:
+def max_openers(context: CheckContext, loopback: LoopbackInfo) -> Finding:
     """Check that enough programs can open the device at the same time."""
     one = loopback.device
     attribute = f"/sys/devices/virtual/video4linux/{one.path.name}/max_openers"
-    most = exam.host.read(attribute) or ""
+    most = context.host.read(attribute) or ""
     if not most.isdecimal():
         return skipped("The module does not report its limit of openers")
     holders = loopback.holders
@@ -154,9 +154,9 @@ def max_openers(exam: CheckContext, loopback: LoopbackInfo) -> Finding:
 
 
 @needs_loopback
-def on_demand(exam: CheckContext, loopback: LoopbackInfo) -> Finding:
+def on_demand(context: CheckContext, loopback: LoopbackInfo) -> Finding:
     """Check that the module reports readers, so that the camera can be off while there are none."""
-    subscription = Subscription(loopback.device.path, exam.host.kernel)
+    subscription = Subscription(loopback.device.path, context.host.kernel)
     subscription.close()
     if subscription.type is not None:
         return ok("The module reports when an app uses the camera, so the real camera is off otherwise")
@@ -220,15 +220,15 @@ def _keeps_format(host: Host, one: Device) -> bool | None:
     return match[1] == "1" if match else None
 
 
-def _is_wanted(exam: CheckContext, now: str) -> bool:
+def _is_wanted(context: CheckContext, now: str) -> bool:
     size, pixel_format = now.split(" ", 1)
-    wanted = parse_size(exam.settings.output.size) or parse_size(exam.settings.camera.size)
+    wanted = parse_size(context.settings.output.size) or parse_size(context.settings.camera.size)
     return pixel_format == "YU12" and parse_size(size) == wanted
 
 
-def obs(exam: CheckContext) -> Finding:
+def obs(context: CheckContext) -> Finding:
     """Check that OBS's virtual camera is installed."""
-    host = exam.host
+    host = context.host
     if host.system == "darwin":
         present = any(host.path(place).exists() for place in _OBS_MACOS)
     else:

@@ -64,7 +64,7 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def is_usable(profile: bytes) -> bool:
-    """Returns whether colors can be converted from sRGB to an RGB profile: some profiles of scanners have no inverse."""
+    """Return whether colors can be converted from sRGB to an RGB profile: some profiles of scanners have no inverse."""
     try:
         _transform(b"", profile)
     except _UNUSABLE as error:
@@ -75,7 +75,7 @@ def is_usable(profile: bytes) -> bool:
 
 @lru_cache(maxsize=8)
 def is_srgb(profile: bytes) -> bool:
-    """Returns whether an RGB profile differs from sRGB by at most one level."""
+    """Return whether an RGB profile differs from sRGB by at most one level."""
     levels = np.linspace(0, 255, 9).astype(np.uint8)
     lattice = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 27, 3)
     return bool(np.abs(convert(lattice, b"", profile).astype(int) - lattice).max() <= 1)
@@ -107,7 +107,7 @@ def _transform(source: bytes, target: bytes) -> ImageCms.ImageCmsTransform:
 
 
 def make_profile(space: RgbSpace) -> bytes:
-    """Returns an ICC profile, version 4.3, of ``space``."""
+    """Return an ICC profile, version 4.3, of ``space``."""
     colorants = _to_d50() @ _rgb_to_xyz(space.primaries)
     curve = _parametric(3, *_SRGB_CURVE) if space.gamma is None else _parametric(0, space.gamma)
     tags = {b"desc": _text("livebg"), b"cprt": _text("No copyright"), b"wtpt": _xyz(_D50)}
@@ -128,12 +128,12 @@ def _rgb_to_xyz(primaries: tuple[tuple[float, float], ...]) -> Matrix:
 
 
 def _at_unit_luminance(x: float, y: float) -> Matrix:
-    """Returns the XYZ of a chromaticity."""
+    """Return the XYZ of a chromaticity."""
     return np.array([x / y, 1, (1 - x - y) / y])
 
 
 def _to_d50() -> Matrix:
-    """Returns the Bradford adaptation from D65."""
+    """Return the Bradford adaptation from D65."""
     gains = (_BRADFORD @ _D50) / (_BRADFORD @ _at_unit_luminance(*_D65))
     return np.asarray(np.linalg.inv(_BRADFORD) @ np.diag(gains) @ _BRADFORD)
 

@@ -18,7 +18,7 @@ pictures."""
 
 
 def virtual_camera_color(color: ColorSpec) -> ColorSpec:
-    """Returns the color to which pictures in ``color`` must be converted; ``color`` itself if readers interpret it correctly."""
+    """Return the color to which pictures in ``color`` must be converted; ``color`` itself if readers interpret it correctly."""
     if color.matrix in _BT601_LIKE and not color.full_range:
         return color
     return replace(color, matrix=BT601, full_range=False)

@@ -58,11 +58,11 @@ class ColorSpec:
     icc: bytes = field(default=b"", repr=False)
 
     def with_default_matrix(self, height: int) -> "ColorSpec":
-        """Returns the same color with an explicit matrix: the one that players assume for an untagged picture of this height."""
+        """Return the same color with an explicit matrix: the one that players assume for an untagged picture of this height."""
         return self if self.matrix != UNSPECIFIED else replace(self, matrix=_default_matrix(height))
 
     def rgb_to_yuv(self, height: int) -> NDArray[np.float64]:
-        """Returns the 3x4 matrix from (R, G, B, 1), 0..255, to (Y, Cb, Cr), 0..255 (H.273, equations 38 to 43).
+        """Return the 3x4 matrix from (R, G, B, 1), 0..255, to (Y, Cb, Cr), 0..255 (H.273, equations 38 to 43).
 
         Untagged pictures are BT.709 from 720 lines on and BT.601 below, as players assume.
         """
@@ -74,7 +74,7 @@ class ColorSpec:
         return np.column_stack([np.stack([luma * y_scale, cb * c_scale, cr * c_scale]), [y_offset, 128.0, 128.0]])
 
     def yuv_to_rgb(self, height: int) -> NDArray[np.float64]:
-        """Returns the inverse of :meth:`rgb_to_yuv`, again 3x4, over (Y, Cb, Cr, 1)."""
+        """Return the inverse of :meth:`rgb_to_yuv`, again 3x4, over (Y, Cb, Cr, 1)."""
         forward = self.rgb_to_yuv(height)
         inverse = np.linalg.inv(forward[:, :3])
         return np.column_stack([inverse, -inverse @ forward[:, 3]])
@@ -108,7 +108,7 @@ def planes(data: NDArray[np.uint8]) -> Planes:
 
 
 def empty_i420(width: int, height: int) -> NDArray[np.uint8]:
-    """Returns an uninitialized I420 buffer of the given even size."""
+    """Return an uninitialized I420 buffer of the given even size."""
     return np.empty((height * 3 // 2, width), np.uint8)
 
 
@@ -123,7 +123,7 @@ def rgb_to_i420(rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
 
 
 def still_frame(rgb: NDArray[np.uint8], color: ColorSpec) -> "Frame":
-    """Returns RGB, uint8, (height, width, 3), as a frame at time 0; an odd width or height is padded by repeating the edge."""
+    """Return RGB, uint8, (height, width, 3), as a frame at time 0; an odd width or height is padded by repeating the edge."""
     height, width = rgb.shape[:2]
     even = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     return Frame(rgb_to_i420(even, color), 0, Fraction(1), color)
@@ -191,7 +191,7 @@ class Frame(_Picture):
         return self.planes[0]
 
     def rgb(self, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """Returns the picture at ``size`` (width, height) as RGB, uint8, shape (height, width, 3)."""
+        """Return the picture at ``size`` (width, height) as RGB, uint8, shape (height, width, 3)."""
         return _to_rgb([pyramid.at(size) for pyramid in self.pyramids], self.color.yuv_to_rgb(self.height))
 
 

@@ -57,7 +57,7 @@ class Geometry:
         self._aspect = Fraction(*self._stored) / sample_aspect_ratio
 
     def apply(self, frame: Frame, oversampling: float = 1.0) -> Frame:
-        """Returns the transformed frame with the same time; the same object if nothing changes.
+        """Return the transformed frame with the same time; the same object if nothing changes.
 
         With ``oversampling`` above 1 a frame with more pixels than the output keeps them: the result has up to that many times
         the output's width and height, but is never enlarged.
@@ -77,14 +77,14 @@ class Geometry:
         return Frame(data, frame.pts, frame.time_base, color)
 
     def _crop(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """Returns left, top, width and height of the visible part, all even, so that chroma planes are cropped at the same
+        """Return left, top, width and height of the visible part, all even, so that chroma planes are cropped at the same
         place."""
         wide = min(width, _round_to_even(height * self._aspect))
         high = min(height, _round_to_even(width / self._aspect))
         return _floor_to_even((width - wide) // 2), _floor_to_even((height - high) // 2), wide, high
 
     def _stored_size(self, crop: tuple[int, int, int, int], oversampling: float) -> tuple[int, int]:
-        """Returns width and height of the result before a quarter turn."""
+        """Return width and height of the result before a quarter turn."""
         width, height = self._stored
         scale = min(oversampling, crop[2] / width, crop[3] / height)
         return (_round_to_even(width * scale), _round_to_even(height * scale)) if scale > 1 else self._stored
@@ -98,7 +98,7 @@ class Geometry:
             cv2.flip(picture, self._turn.flip, dst=out)
 
     def _color(self, color: ColorSpec, before: int, after: int) -> ColorSpec:
-        """Returns the same color, with an explicit matrix if a new height, also the output's, would make readers assume another
+        """Return the same color, with an explicit matrix if a new height, also the output's, would make readers assume another
         one."""
         same = (before >= 720) == (after >= 720) == (self._output[1] >= 720)
         return color if same else color.with_default_matrix(before)

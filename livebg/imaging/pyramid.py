@@ -22,7 +22,7 @@ def halve(plane: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
 
 
 def resize(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Returns a plane at ``size`` (width, height), as :meth:`Pyramid.at` does."""
+    """Return a plane at ``size`` (width, height), as :meth:`Pyramid.at` does."""
     return Pyramid(plane).at(size)
 
 
@@ -35,7 +35,7 @@ class Pyramid:
         self._levels = {0: plane}
 
     def halved(self, times: int) -> NDArray[np.uint8]:
-        """Returns the plane after ``times`` halvings. Read-only for all callers."""
+        """Return the plane after ``times`` halvings. Read-only for all callers."""
         level = self._levels.get(times)
         if level is None:
             level = self._levels[times] = halve(self.halved(times - 1), 1)
@@ -47,7 +47,7 @@ class Pyramid:
         return self._levels[0].shape
 
     def at(self, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """Returns the plane at ``size`` (width, height), by linear interpolation from the smallest level that is not smaller.
+        """Return the plane at ``size`` (width, height), by linear interpolation from the smallest level that is not smaller.
 
         Area averages by a fraction take five times as long. A blur replaces them where interpolation would skip pixels.
         """

@@ -43,7 +43,7 @@ class Tiles:
         ]
 
     def of_chroma(self) -> "Tiles":
-        """Returns the same tiles on planes of half the width and height."""
+        """Return the same tiles on planes of half the width and height."""
         return Tiles(self.rows // 2, self.columns // 2, (self.side[0] // 2, self.side[1] // 2))
 
     def read(self, plane: Plane) -> Plane:
@@ -56,7 +56,7 @@ class Tiles:
         lines[self.rows, self.columns] = values.view(lines.dtype).T
 
     def _windows_of(self, plane: Plane) -> NDArray[np.void]:
-        """Returns a view of all windows of a tile's size in the plane (C-contiguous), indexed by their upper left corner.
+        """Return a view of all windows of a tile's size in the plane (C-contiguous), indexed by their upper left corner.
 
         A line is one item, which NumPy copies as a block: four times as fast as pixel by pixel.
         """
@@ -65,7 +65,7 @@ class Tiles:
         return np.ndarray(shape, f"V{across}", plane, strides=(*plane.strides, plane.strides[0]))
 
     def widened(self) -> "Tiles":
-        """Returns the tiles with one more pixel on each side, for planes padded by one pixel."""
+        """Return the tiles with one more pixel on each side, for planes padded by one pixel."""
         return Tiles(self.rows, self.columns, (self.side[0] + 2, self.side[1] + 2))
 
     def trimmed(self, values: Numbers, margin: int) -> Numbers:
@@ -110,12 +110,12 @@ class Grid:
         return len(self._tile_starts[0]), len(self._tile_starts[1])
 
     def where(self, flags: Flags) -> Tiles:
-        """Returns the flagged tiles; ``flags`` has the grid's shape."""
+        """Return the flagged tiles; ``flags`` has the grid's shape."""
         down, across = np.nonzero(flags)
         return Tiles(self._tile_starts[0][down], self._tile_starts[1][across], self._side)
 
     def filled(self, flags: Flags) -> Plane:
-        """Returns a plane that is 255 in flagged tiles and 0 elsewhere."""
+        """Return a plane that is 255 in flagged tiles and 0 elsewhere."""
         down, across = self._side
         lines = (flags.view(np.uint8) * np.uint8(255)).repeat(across, axis=1)[:, : self._shape[1]]
         return lines.repeat(down, axis=0)[: self._shape[0]]
@@ -132,7 +132,7 @@ class Grid:
         return (down[:, None], across[None, :]), (half_down, half_across)
 
     def mixed(self, plane: Plane) -> Tiles:
-        """Returns the tiles in which a plane is neither all 0 nor all 255."""
+        """Return the tiles in which a plane is neither all 0 nor all 255."""
         (rows, columns), (down, across) = self.shape, self._side
         below, beside = rows * down - self._shape[0], columns * across - self._shape[1]
         if below or beside:

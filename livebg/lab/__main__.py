@@ -76,7 +76,7 @@ def eval_command(
     """Evaluate a network on data sets and compare it with others."""
     folders = load_settings({}, config).model.folders
     candidates = [candidate(each, folders) for each in (network, *(against or []))]
-    extent = EvaluationConfig(
+    evaluation = EvaluationConfig(
         data,
         sections=section or SECTIONS,
         motions=motion or MOTIONS_MEASURED,
@@ -87,7 +87,7 @@ def eval_command(
         teacher=candidate(teacher, folders) if teacher else None,
         sheets=sheets,
     )
-    _print_results(evaluate(candidates, extent), [each.name for each in candidates], as_json)
+    _print_results(evaluate(candidates, evaluation), [each.name for each in candidates], as_json)
 
 
 def _print_results(results: Iterable[SectionResult], names: Sequence[str], as_json: bool) -> None:
@@ -105,7 +105,7 @@ def _print_results(results: Iterable[SectionResult], names: Sequence[str], as_js
 
 
 def _wide_output() -> Console:
-    """Returns an output wide enough for long network names, also when it is redirected to a file."""
+    """Return an output wide enough for long network names, also when it is redirected to a file."""
     out = output()
     out.width = max(out.width, _MIN_COLUMNS)
     return out

@@ -74,7 +74,7 @@ class EdgeLag:
             self._fits.append(_fits(self._alphas[0], self._samples))
 
     def summary(self) -> Summary | None:
-        """Returns the lag over all frames so far, with its interval; None if it cannot be determined."""
+        """Return the lag over all frames so far, with its interval; None if it cannot be determined."""
         fits = np.asarray(self._fits, np.float64).reshape(-1, LATEST - EARLIEST + 1)
         lag = _peak(fits.sum(axis=0))
         if lag is None:
@@ -107,7 +107,7 @@ def _windows(plane: Plane) -> Plane:
 
 
 def _fits(alpha: Plane, samples: deque[_EdgeSample]) -> NDArray[np.float64]:
-    """Returns how well ``alpha`` fits each picture, by increasing delay. The newest picture is ``-EARLIEST`` frames after it."""
+    """Return how well ``alpha`` fits each picture, by increasing delay. The newest picture is ``-EARLIEST`` frames after it."""
     mean = _windows(alpha)
     variance = _windows(alpha * alpha) - mean * mean
     weight = variance / (variance + np.float32(_MIN_VARIANCE))
@@ -124,7 +124,7 @@ def _fits(alpha: Plane, samples: deque[_EdgeSample]) -> NDArray[np.float64]:
 
 
 def _peak(fits: NDArray[np.float64]) -> float | None:
-    """Returns the delay of the best fit in fractional frames; None if all fit equally."""
+    """Return the delay of the best fit in fractional frames; None if all fit equally."""
     best = int(fits.argmax())
     if fits[best] - fits.min() <= _MIN_CONTRAST * fits[best]:
         return None
@@ -135,7 +135,7 @@ def _peak(fits: NDArray[np.float64]) -> float | None:
 
 
 def _resampled_peaks(fits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the lags of block-bootstrap resamples, where they have one."""
+    """Return the lags of block-bootstrap resamples, where they have one."""
     count, block = len(fits), clip_block(len(fits))
     rng = np.random.default_rng(_SEED)
     starts = rng.integers(0, count, (_RESAMPLES, math.ceil(count / block), 1))

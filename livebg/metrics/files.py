@@ -68,7 +68,7 @@ def _cutout_frames(clip: Path) -> Iterator[tuple[ScoredFrame, ScoredFrame]]:
 
 
 def _pairs(result: Path, other: Path, truth: bool = True) -> Iterator[tuple[ScoredFrame, ScoredFrame]]:
-    """Yields matching frames, validated."""
+    """Yield matching frames, validated."""
     pairs = _by_name(result, other) if result.is_dir() and other.is_dir() else _by_frame(result, other)
     for ours, theirs in pairs:
         _require_matte(result, ours)
@@ -91,7 +91,7 @@ def _by_name(result: Path, other: Path) -> Iterator[tuple[ScoredFrame, ScoredFra
 
 
 def _by_stem(pictures: dict[str, Path]) -> dict[str, Path]:
-    """Returns the pictures by name, without the mode that livebg appends."""
+    """Return the pictures by name, without the mode that livebg appends."""
     names = {}
     for stem, path in pictures.items():
         name, _, mode = stem.rpartition(".")

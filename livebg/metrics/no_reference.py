@@ -99,7 +99,7 @@ class NoReferenceScore:
         return {measure.name: value for measure, value in zip(MEASURES, row, strict=False)}
 
     def result(self) -> Score:
-        """Returns the metrics of all frames so far."""
+        """Return the metrics of all frames so far."""
         table: Values = np.asarray(self._rows, np.float64).reshape(-1, 3)
         values = {measure.name: table[:, column] for column, measure in enumerate(MEASURES[:3])}
         values["dropouts"] = _dropouts(*np.reshape(self._areas, (-1, 2)).T)
@@ -142,7 +142,7 @@ class NoReferenceScore:
 def flow_with_check(
     estimator: cv2.DISOpticalFlow, luma: NDArray[np.uint8], before: NDArray[np.uint8]
 ) -> tuple[FlowField, NDArray[np.bool_]]:
-    """Returns the optical flow from ``luma`` back to ``before``, uint8 of one shape (height, width), and where it is known.
+    """Return the optical flow from ``luma`` back to ``before``, uint8 of one shape (height, width), and where it is known.
 
     At full resolution, so more accurate than that of the live filter, by dense inverse search (Kroeger et al., "Fast Optical Flow
     using Dense Inverse Search", ECCV 2016). The flow w of a pixel is known if it points inside the picture and
@@ -169,7 +169,7 @@ def flow_with_check(
 
 
 def _luma(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Returns luma, shape (height, width), of a picture that is luma or RGB, shape (height, width, 3), both uint8.
+    """Return luma, shape (height, width), of a picture that is luma or RGB, shape (height, width, 3), both uint8.
 
     Raises ValueError for any other shape or dtype.
     """
@@ -180,7 +180,7 @@ def _luma(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _static_pixels(smooth: Plane, before: Plane) -> NDArray[np.bool_]:
-    """Returns where a picture equals the previous one except for noise, minus a margin around changes."""
+    """Return where a picture equals the previous one except for noise, minus a margin around changes."""
     change = cv2.absdiff(smooth, before)
     noise = _MAD_TO_SIGMA * float(np.median(change))
     bound = min(max(_NOISE_SIGMAS * noise, _MIN_LEVELS), _MAX_LEVELS)
@@ -189,7 +189,7 @@ def _static_pixels(smooth: Plane, before: Plane) -> NDArray[np.bool_]:
 
 
 def _dropouts(times: Values, areas: Values) -> Values:
-    """Returns 100 for each frame inside a dropout, else 0, from the times and areas of a clip's frames."""
+    """Return 100 for each frame inside a dropout, else 0, from the times and areas of a clip's frames."""
     lost = np.zeros(len(times))
     frame = 1
     while frame < len(times):
@@ -201,7 +201,7 @@ def _dropouts(times: Values, areas: Values) -> Values:
 
 
 def _recovery_frame(times: Values, areas: Values, frame: int, before: float) -> int:
-    """Returns the frame in which the area lost at ``frame`` is back; ``frame`` itself if none was lost, or for too long."""
+    """Return the frame in which the area lost at ``frame`` is back; ``frame`` itself if none was lost, or for too long."""
     if before < _MIN_AREA or areas[frame] >= (1 - _AREA_LOSS) * before:
         return frame
     back = (times > times[frame]) & (times <= times[frame - 1] + _MAX_DROPOUT_S) & (areas > _AREA_RECOVERY * before)

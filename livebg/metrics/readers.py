@@ -55,12 +55,12 @@ class ScoredFrame:
 
 
 def is_picture(path: Path) -> bool:
-    """Returns whether a file has the suffix of a picture."""
+    """Return whether a file has the suffix of a picture."""
     return path.suffix.lower() in PHOTO_SUFFIXES
 
 
 def pictures_in(folder: Path) -> dict[str, Path]:
-    """Returns the pictures of a folder by name without suffix, "2" before "10". Raises SourceError if there are none."""
+    """Return the pictures of a folder by name without suffix, "2" before "10". Raises SourceError if there are none."""
     files = [file for file in folder.iterdir() if is_picture(file) and not file.name.startswith(".")]
     if not files:
         raise SourceError(f"{folder} contains no pictures.", "Use a folder that contains some, or a file.")
@@ -68,7 +68,7 @@ def pictures_in(folder: Path) -> dict[str, Path]:
 
 
 def frames_of(path: Path) -> Generator[ScoredFrame, None, None]:
-    """Yields every frame of a video, every picture of a folder, or a single picture.
+    """Yield every frame of a video, every picture of a folder, or a single picture.
 
     Raises :class:`~livebg.errors.SourceError` for unreadable input.
     """
@@ -141,7 +141,7 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.Vide
 
 
 def _alpha_channel(picture: av.VideoFrame, rgba: NDArray[np.uint8]) -> Alpha8:
-    """Returns alpha with 8 bits, rounded from higher depths: the conversion to RGBA would truncate."""
+    """Return alpha with 8 bits, rounded from higher depths: the conversion to RGBA would truncate."""
     component = next((each for each in picture.format.components if each.is_alpha), None)
     if component is None:  # the file declares alpha but the decoder found none: fully opaque
         return np.full(rgba.shape[:2], 255, np.uint8)

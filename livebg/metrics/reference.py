@@ -41,7 +41,7 @@ DTSSD: Final = Measure("dtssd", "dtSSD x1e2", "change that the true alpha does n
 
 
 def as_alpha(alpha: Alpha | Alpha8) -> Alpha:
-    """Returns float32, 0..1, from an alpha of shape (height, width), either uint8 (0..255) or float32 (0..1, returned unchanged).
+    """Return float32, 0..1, from an alpha of shape (height, width), either uint8 (0..255) or float32 (0..1, returned unchanged).
 
     Raises ValueError for any other shape or dtype.
     """
@@ -51,17 +51,17 @@ def as_alpha(alpha: Alpha | Alpha8) -> Alpha:
 
 
 def mean_absolute_difference(alpha: Alpha, truth: Alpha) -> float:
-    """Returns MAD: the mean of ``|alpha - truth|``, times 1e3."""
+    """Return MAD: the mean of ``|alpha - truth|``, times 1e3."""
     return float(np.abs(alpha - truth).mean(dtype=np.float64)) * 1e3
 
 
 def mean_squared_error(alpha: Alpha, truth: Alpha) -> float:
-    """Returns MSE: the mean of ``(alpha - truth)²``, times 1e3."""
+    """Return MSE: the mean of ``(alpha - truth)²``, times 1e3."""
     return float(np.square(alpha - truth).mean(dtype=np.float64)) * 1e3
 
 
 def gradient_error(alpha: Alpha, truth: Alpha) -> float:
-    """Returns Grad: the sum of squared differences of the two gradient magnitudes, divided by 1e3.
+    """Return Grad: the sum of squared differences of the two gradient magnitudes, divided by 1e3.
 
     Each alpha is stretched to 0..1 (unless it is constant) and filtered with first derivatives of a Gaussian, sigma 1.4, of unit
     L2 norm, with replicated border (Rhemann et al., "A Perceptually Motivated Online Benchmark for Image Matting", CVPR 2009, q =
@@ -73,7 +73,7 @@ def gradient_error(alpha: Alpha, truth: Alpha) -> float:
 
 
 def connectivity_error(alpha: Alpha, truth: Alpha) -> float:
-    """Returns Conn: the sum of differences in the connectivity of each pixel with the person, divided by 1e3.
+    """Return Conn: the sum of differences in the connectivity of each pixel with the person, divided by 1e3.
 
     At thresholds 0.1 apart the largest 4-connected region where both alphas reach the threshold is the person; a pixel's level l
     is the last threshold up to which it belongs to it; with d = alpha - l its connectivity is 1 - d if d >= 0.15, else 1 (Rhemann
@@ -93,7 +93,7 @@ def connectivity_error(alpha: Alpha, truth: Alpha) -> float:
 
 
 def temporal_difference(alpha: Alpha, alpha_before: Alpha, truth: Alpha, truth_before: Alpha) -> float:
-    """Returns dtSSD: the root of the mean squared difference of the two changes since the previous frame, times 1e2.
+    """Return dtSSD: the root of the mean squared difference of the two changes since the previous frame, times 1e2.
 
     (Erofeev et al., "Perceptually Motivated Benchmark for Video Matting", BMVC 2015.) The first frame of a clip has none; Robust
     Video Matting counts it as 0, which makes its means smaller by one part in the number of frames.
@@ -103,14 +103,14 @@ def temporal_difference(alpha: Alpha, alpha_before: Alpha, truth: Alpha, truth_b
 
 
 def foreground_iou(alpha: Alpha, truth: Alpha) -> float:
-    """Returns the intersection over union, 0..1, of the regions with alpha of at least 0.5; 1 if both are empty."""
+    """Return the intersection over union, 0..1, of the regions with alpha of at least 0.5; 1 if both are empty."""
     ours, theirs = alpha >= 0.5, truth >= 0.5
     union = np.count_nonzero(ours | theirs)
     return float(np.count_nonzero(ours & theirs) / union) if union else 1.0
 
 
 def boundary_f_measure(alpha: Alpha, truth: Alpha) -> float:
-    """Returns the harmonic mean, 0..1, of the shares of each outline at 0.5 within :data:`TOLERANCE` of the other.
+    """Return the harmonic mean, 0..1, of the shares of each outline at 0.5 within :data:`TOLERANCE` of the other.
 
     The distance is Euclidean and rounded up to whole pixels. The result is 1 if both have no outline, and 0 if one has none
     (Perazzi et al., "A Benchmark Dataset and Evaluation Methodology for Video Object Segmentation", CVPR 2016).
@@ -169,7 +169,7 @@ class ReferenceScore:
         return row
 
     def result(self) -> Score:
-        """Returns the metrics of all frames so far. Independent pictures have neither dtSSD nor edge lag."""
+        """Return the metrics of all frames so far. Independent pictures have neither dtSSD nor edge lag."""
         measures = (*self._measures, DTSSD) if self._moving else self._measures
         values = {each.name: np.array([row[each.name] for row in self._rows], np.float64) for each in measures}
         if not self._moving:
@@ -179,7 +179,7 @@ class ReferenceScore:
 
 @lru_cache(maxsize=1)
 def _derivative_kernels() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns a Gaussian and its derivative, both of unit L2 norm, cut off where the Gaussian falls below 0.01."""
+    """Return a Gaussian and its derivative, both of unit L2 norm, cut off where the Gaussian falls below 0.01."""
     half = math.ceil(_SIGMA * math.sqrt(-2 * math.log(math.sqrt(2 * math.pi) * _SIGMA * _NEGLIGIBLE)))
     position = np.arange(-half, half + 1, dtype=np.float64)
     bell = np.exp(-(position**2) / (2 * _SIGMA**2))
@@ -206,7 +206,7 @@ def _largest_region(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _outline(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Returns the pixels that differ from their right, lower or lower right neighbor."""
+    """Return the pixels that differ from their right, lower or lower right neighbor."""
     padded = np.pad(inside, ((0, 1), (0, 1)), mode="edge")
     here = padded[:-1, :-1]
     return (here ^ padded[:-1, 1:]) | (here ^ padded[1:, :-1]) | (here ^ padded[1:, 1:])

@@ -76,7 +76,7 @@ def paired_difference(first: Sequence[float] | Values, second: Sequence[float] |
 
 
 def clip_block(frames: int) -> int:
-    """Returns the block length for a clip of the given number of frames: about its square root."""
+    """Return the block length for a clip of the given number of frames: about its square root."""
     return max(1, math.isqrt(frames))
 
 
@@ -102,11 +102,11 @@ class Score:
         }
 
     def facts(self) -> dict[str, Any]:
-        """Returns the summaries for JSON: an object or null by metric name."""
+        """Return the summaries for JSON: an object or null by metric name."""
         return {name: None if summary is None else asdict(summary) for name, summary in self.summaries.items()}
 
     def rows(self) -> list[tuple[str, str, str, str]]:
-        """Returns table rows: label, mean and standard error, 95 % interval, meaning."""
+        """Return table rows: label, mean and standard error, 95 % interval, meaning."""
         summaries = self.summaries
         return [(each.label, *_cells(summaries[each.name]), each.meaning) for each in self.measures]
 
@@ -118,7 +118,7 @@ def _cells(summary: Summary | None) -> tuple[str, str]:
 
 
 def _resampled_means(values: Values, block: int) -> Values:
-    """Returns the means of bootstrap resamples. With blocks that wrap around, these are means of a moving average."""
+    """Return the means of bootstrap resamples. With blocks that wrap around, these are means of a moving average."""
     wrapped = np.concatenate([values, values[: block - 1]])
     sums = np.concatenate([[0.0], np.cumsum(wrapped)])
     averages = (sums[block:] - sums[:-block]) / block

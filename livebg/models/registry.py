@@ -77,7 +77,7 @@ REGISTRY: Final[Mapping[str, ModelCard]] = MappingProxyType({card.name: card for
 
 
 def card_named(name: str) -> ModelCard:
-    """Returns the card of a registry network. Raises ModelError with the closest name for an unknown name."""
+    """Return the card of a registry network. Raises ModelError with the closest name for an unknown name."""
     if name in REGISTRY:
         return REGISTRY[name]
     nearest = get_close_matches(name.lower(), REGISTRY, n=1, cutoff=0.4)
@@ -86,14 +86,14 @@ def card_named(name: str) -> ModelCard:
 
 
 def unknown_card(file_name: str) -> ModelCard:
-    """Returns a card for a network that is not in the registry, with the defaults of the U²-Net family."""
+    """Return a card for a network that is not in the registry, with the defaults of the U²-Net family."""
     return ModelCard(
         name=file_name.removesuffix(".onnx"), file_name=file_name, license="unknown", description="a network of your own"
     )
 
 
 def with_metadata(card: ModelCard, metadata: Mapping[str, str]) -> ModelCard:
-    """Returns the card updated with the metadata of the ONNX file.
+    """Return the card updated with the metadata of the ONNX file.
 
     livebg's training stores the ``input`` range (0..1) and the ``stride`` in the metadata, so a newly trained network works by
     its path without a card. Metadata of other files is ignored.

@@ -44,7 +44,7 @@ class LocatedModel:
 
 
 def models_folder() -> Path | None:
-    """Returns the folder of downloaded networks in the user's cache, which may not exist yet; None without a home directory."""
+    """Return the folder of downloaded networks in the user's cache, which may not exist yet; None without a home directory."""
     cache = user_folder("cache")
     return cache and cache / "models"
 

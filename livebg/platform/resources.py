@@ -13,7 +13,7 @@ _OWN_CGROUP: Final = Path("/proc/self/cgroup")
 
 
 def usable_cpus(own: Path = _OWN_CGROUP, cgroups: Path = _CGROUPS) -> int:
-    """Returns the number of CPUs in the affinity mask, at most the quota of the control groups, rounded up."""
+    """Return the number of CPUs in the affinity mask, at most the quota of the control groups, rounded up."""
     allowed = getattr(os, "sched_getaffinity", None)
     count = len(allowed(0)) if allowed else os.cpu_count() or 1
     for folder in _folders(own, cgroups, "cpu"):
@@ -25,7 +25,7 @@ def usable_cpus(own: Path = _OWN_CGROUP, cgroups: Path = _CGROUPS) -> int:
 
 
 def available_memory(own: Path = _OWN_CGROUP, cgroups: Path = _CGROUPS) -> int:
-    """Returns the bytes of memory that this process and its children may still use."""
+    """Return the bytes of memory that this process and its children may still use."""
     available: int = psutil.virtual_memory().available
     for folder in _folders(own, cgroups, "memory"):
         for limit, usage in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
@@ -46,7 +46,7 @@ def _folders(own: Path, cgroups: Path, controller: str) -> Iterator[Path]:
 
 
 def _cache(folder: Path) -> int:
-    """Returns the bytes of file contents that the kernel frees when memory is short."""
+    """Return the bytes of file contents that the kernel frees when memory is short."""
     values = dict(line.split(" ", 1) for line in _read(folder / "memory.stat").splitlines() if " " in line)
     value = values.get("total_inactive_file", values.get("inactive_file", "0"))
     return int(value) if value.isdecimal() else 0

@@ -25,7 +25,7 @@ class StateFile:
         self._content = content
 
     def read(self) -> dict[str, Any]:
-        """Returns the object; an empty one if the file is missing, unreadable or damaged, which is logged."""
+        """Return the object; an empty one if the file is missing, unreadable or damaged, which is logged."""
         if self.path is None:
             return {}
         try:
@@ -40,7 +40,7 @@ class StateFile:
         return data if isinstance(data, dict) else self._quarantine(self.path, "not a JSON object")
 
     def write(self, data: Mapping[str, Any]) -> str | None:
-        """Replaces the file atomically. Returns why it cannot be written, or None on success."""
+        """Replace the file atomically. Returns why it cannot be written, or None on success."""
         if self.path is None:
             return "there is no home directory"
         try:

@@ -88,7 +88,7 @@ def _remove_pinholes(alpha: Alpha) -> Alpha:
 
 
 def _confidence(alpha: Alpha, outline: Outline) -> float:
-    """Returns 0 for an island of low confidence, 1 for one of high confidence."""
+    """Return 0 for an island of low confidence, 1 for one of high confidence."""
     enclosed = _enclosed(alpha, outline)
     reached = float(np.quantile(enclosed[:: 1 + len(enclosed) // 1000], 0.95))
     return float(np.clip((reached - _LOW_CONFIDENCE) / (_HIGH_CONFIDENCE - _LOW_CONFIDENCE), 0, 1))
@@ -99,7 +99,7 @@ def _min_inside(values: Alpha, outline: Outline) -> float:
 
 
 def _enclosed(values: Alpha, outline: Outline) -> Alpha:
-    """Returns the values enclosed by an outline."""
+    """Return the values enclosed by an outline."""
     left, top, width, height = cv2.boundingRect(outline)
     enclosed = np.zeros((height, width), np.uint8)
     cv2.drawContours(enclosed, [outline], -1, 1, cv2.FILLED, offset=(-left, -top))
@@ -107,6 +107,6 @@ def _enclosed(values: Alpha, outline: Outline) -> Alpha:
 
 
 def _area(outline: Outline) -> float:
-    """Returns the number of pixels that an outline encloses, including itself, by Pick's theorem: several times faster than
+    """Return the number of pixels that an outline encloses, including itself, by Pick's theorem: several times faster than
     labeling."""
     return cv2.contourArea(outline) + len(outline) / 2 + 1

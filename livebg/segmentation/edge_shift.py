@@ -24,7 +24,7 @@ _SQUARE: Final = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
 
 
 def max_steps(height: int) -> int:
-    """Returns by how many pixels a matte of ``height`` can shrink or grow; no pixel moves farther than :data:`MAX_SHIFT`."""
+    """Return by how many pixels a matte of ``height`` can shrink or grow; no pixel moves farther than :data:`MAX_SHIFT`."""
     # The octagon's corner is farthest away: by all steps on one axis and by half of them on the other.
     return max(count for count in range(int(height * MAX_SHIFT) + 1) if math.hypot(count, count // 2) <= height * MAX_SHIFT)
 

@@ -40,12 +40,12 @@ Running = TypeVar("Running")
 
 
 def available_providers() -> list[str]:
-    """Returns the full names of the providers in this build of onnxruntime, except those that send pictures to a server."""
+    """Return the full names of the providers in this build of onnxruntime, except those that send pictures to a server."""
     return [name for name in onnxruntime.get_available_providers() if name not in _REMOTE]
 
 
 def full_name(requested: str, candidates: Sequence[str]) -> str:
-    """Returns the full name of the provider ``requested`` by short or full name. Raises ModelError if it is not in
+    """Return the full name of the provider ``requested`` by short or full name. Raises ModelError if it is not in
     ``candidates``."""
     known = {**SHORT_NAMES, **{name.lower(): name for name in candidates}}
     name = known.get(requested.lower(), requested)
@@ -60,7 +60,7 @@ def full_name(requested: str, candidates: Sequence[str]) -> str:
 
 
 def median_seconds(run: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
-    """Returns the median duration of a few runs after a warm-up run, in seconds; slow functions run fewer times."""
+    """Return the median duration of a few runs after a warm-up run, in seconds; slow functions run fewer times."""
     run()
     times: list[float] = []
     while len(times) < _TIMED_RUNS and sum(times) < _MAX_TIMING_S:
@@ -81,12 +81,12 @@ class ProviderCache:
 
     @classmethod
     def of_user(cls) -> "ProviderCache":
-        """Returns the cache in the user's cache folder."""
+        """Return the cache in the user's cache folder."""
         cache = user_folder("cache")
         return cls(cache and cache / "providers.json")
 
     def get(self, key: str) -> str | None:
-        """Returns the provider stored for ``key``, or None."""
+        """Return the provider stored for ``key``, or None."""
         return self._read().get(key)
 
     def put(self, key: str, provider: str) -> None:

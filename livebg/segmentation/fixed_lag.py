@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def delay_s(frames: int, interval: float) -> float:
-    """Returns the delay in seconds of a filter with ``frames`` for pictures that are ``interval`` seconds apart."""
+    """Return the delay in seconds of a filter with ``frames`` for pictures that are ``interval`` seconds apart."""
     return min(frames, max(math.ceil(MAX_DELAY_S / interval) - 1, 0)) * interval
 
 

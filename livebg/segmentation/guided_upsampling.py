@@ -74,7 +74,7 @@ class GuidedUpsampler:
         return edges.evaluate(compiled, lines, planes, content)
 
     def _classify(self, alpha: Alpha, grid: Grid) -> Plane:
-        """Returns for each tile whether its windows contain only room, only person, or an edge."""
+        """Return for each tile whether its windows contain only room, only person, or an edge."""
         low, high = self._levels
         person, room = (cv2.inRange(alpha, *bounds) for bounds in ((high, 1.0), (0.0, low)))
         # From the center of a tile an edge counts within the window's reach plus half a tile.

@@ -65,7 +65,7 @@ class OnnxModel:
         return cls(path, _size(path, shape), metadata)
 
     def resized(self, size: Size | None) -> Self:
-        """Returns the same network for pictures of ``size``, or of any size if None. Only a run shows whether the graph supports
+        """Return the same network for pictures of ``size``, or of any size if None. Only a run shows whether the graph supports
         it.
 
         Raises :class:`ResizeUnavailable` if the extra ``livebg[resize]`` is missing.
@@ -130,7 +130,7 @@ class OnnxSession:
     size: Size | None
 
     def run(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns the first output, float32, shape (height, width), all finite, for an input of float32, shape (1, 3, height,
+        """Return the first output, float32, shape (height, width), all finite, for an input of float32, shape (1, 3, height,
         width).
 
         Raises ModelError if the network fails or its output has another form.
@@ -168,7 +168,7 @@ def _require_readable(path: Path) -> None:
 
 
 def _size(path: Path, shape: list[int | str | None]) -> Size | None:
-    """Returns the input size that the shape fixes, or None. onnxruntime reports a free dimension as a name or None."""
+    """Return the input size that the shape fixes, or None. onnxruntime reports a free dimension as a name or None."""
     advice = "Choose another network."
     match shape:
         case [1 | str() | None, 3, int(height), int(width)] if 0 < min(height, width) <= max(height, width) <= _MAX_SIDE:

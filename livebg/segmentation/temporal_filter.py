@@ -64,7 +64,7 @@ class TemporalFilter:
         return motion
 
     def _advanced(self, alpha: Alpha, image: Image, time: float, motion: FlowField | None) -> Average | None:
-        """Returns None if the filter must restart."""
+        """Return None if the filter must restart."""
         if self._previous is None or motion is None:
             return None
         before, seen, then = self._previous

@@ -118,13 +118,13 @@ class Transition:
         return Average(average, trust + (alpha - trust) * np.where(alpha > trust, rise, fall), before.begun)
 
     def backward_step(self, alpha: Alpha) -> "BackwardStep":
-        """Returns the step of the backward filter that ends at the other picture, whose forward average is ``alpha``."""
+        """Return the step of the backward filter that ends at the other picture, whose forward average is ``alpha``."""
         pull = self.pull * -_certainty(alpha)
         rising, falling = (1 - cv2.exp(pull * speed) for speed in (np.float32(_ATTACK), self.falling))
         return BackwardStep(self, alpha, np.asarray(rising, np.float32), np.asarray(falling, np.float32))
 
     def blend_weight(self, alpha: Alpha, predicted: Alpha, warmup: float, held: Alpha) -> Alpha:
-        """Returns the weight of the other's own ``alpha``, above 0 and up to 1, per pixel; the rest goes to ``predicted``.
+        """Return the weight of the other's own ``alpha``, above 0 and up to 1, per pixel; the rest goes to ``predicted``.
 
         If everything is explained the weight is 1 - exp(-dt / tau), so that 15 and 60 frames per second look the same.
         ``warmup``, 0..1, is the warm-up of the reference: an average that has just started must not count as a long one.
@@ -169,12 +169,12 @@ class Average:
 
     @classmethod
     def start(cls, alpha: Alpha, time: float) -> "Average":
-        """Returns the average of one picture. The array is not copied."""
+        """Return the average of one picture. The array is not copied."""
         return cls(alpha, np.zeros_like(alpha), time)
 
 
 def warmup(seconds: float, time_constant: float) -> float:
-    """Returns the warm-up of an average that has run for ``seconds``, 0..1; its first alpha counts for 0.15 s."""
+    """Return the warm-up of an average that has run for ``seconds``, 0..1; its first alpha counts for 0.15 s."""
     return 1 - math.exp(-(seconds + _FIRST_FRAME_S) / time_constant)
 
 
@@ -191,23 +191,23 @@ def filter_backward(steps: Iterable[tuple[Alpha, BackwardStep | None]]) -> list[
 
 
 def _certainty(alpha: Alpha) -> Alpha:
-    """Returns how much an alpha counts, up to 1: least at 0.5."""
+    """Return how much an alpha counts, up to 1: least at 0.5."""
     return np.asarray(1 - _UNCERTAINTY_DISCOUNT + 2 * _UNCERTAINTY_DISCOUNT * np.abs(alpha - np.float32(0.5)), np.float32)
 
 
 def _ramp(values: Alpha, limits: tuple[float, float]) -> Alpha:
-    """Returns 0 up to the first limit, 1 from the second on, and rises linearly in between."""
+    """Return 0 up to the first limit, 1 from the second on, and rises linearly in between."""
     return np.asarray(np.clip((values - np.float32(limits[0])) / np.float32(limits[1] - limits[0]), 0, 1), np.float32)
 
 
 def _max_difference(image: Image, other: Image) -> Image:
-    """Returns the difference of two pictures in levels: the maximum over the channels, averaged over 3x3 pixels."""
+    """Return the difference of two pictures in levels: the maximum over the channels, averaged over 3x3 pixels."""
     red, green, blue = split_channels(np.asarray(cv2.absdiff(image, other), np.uint8))
     return np.asarray(cv2.blur(cv2.max(cv2.max(red, green), blue), (3, 3)), np.uint8)
 
 
 def _falling_factor(motion: FlowField, like: Image, elapsed: float) -> Alpha:
-    """Returns the factor by which alpha falls faster, at least 1, at the size of ``like``: high where an object passes by."""
+    """Return the factor by which alpha falls faster, at least 1, at the size of ``like``: high where an object passes by."""
     height, width = motion.flow.shape[:2]
     coarse = cv2.resize(motion.flow, (-(-width // _FLOW_SHRINK), -(-height // _FLOW_SHRINK)), interpolation=cv2.INTER_AREA)
     speed = cv2.magnitude(coarse[..., 0], coarse[..., 1]) / np.float32(width * elapsed)
@@ -217,7 +217,7 @@ def _falling_factor(motion: FlowField, like: Image, elapsed: float) -> Alpha:
 
 
 def _tolerance(image: Image) -> Image:
-    """Returns by how many levels two pictures of the same scene may differ at each pixel of one of them."""
+    """Return by how many levels two pictures of the same scene may differ at each pixel of one of them."""
     luma, window = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.ones((3, 3), np.uint8)
     contrast = cv2.subtract(cv2.dilate(luma, window), cv2.erode(luma, window))
     return np.asarray(cv2.convertScaleAbs(contrast, alpha=_SHARPNESS), np.uint8)

@@ -92,12 +92,12 @@ class U2NetSegmenter:
         return self._session.provider
 
     def input_size(self, width: int, height: int) -> Size:
-        """Returns the fixed size, or the default number of pixels in the frame's aspect ratio, in multiples of the card's
+        """Return the fixed size, or the default number of pixels in the frame's aspect ratio, in multiples of the card's
         stride."""
         return self.scaled_size(width, height, 1.0)
 
     def scaled_size(self, width: int, height: int, scale: float) -> Size:
-        """Returns :meth:`input_size` with width and height scaled by ``scale``; the fixed size if there is one."""
+        """Return :meth:`input_size` with width and height scaled by ``scale``; the fixed size if there is one."""
         if self._size:
             return self._size
         # Limit extreme aspect ratios, or rounding would make the small side too large.
@@ -115,7 +115,7 @@ class U2NetSegmenter:
         return self._run(self._session_for((image.shape[1], image.shape[0])), image)
 
     def _session_for(self, size: Size) -> OnnxSession:
-        """Returns the session for pictures of ``size``. The first one of another size than the frames' opens it."""
+        """Return the session for pictures of ``size``. The first one of another size than the frames' opens it."""
         if self._session.size in (None, size):
             return self._session
         with self._opening:
@@ -150,7 +150,7 @@ class U2NetSegmenter:
         return alpha
 
     def _tensor(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Returns the network's input, shape (1, 3, height, width): one table lookup per value, written in place."""
+        """Return the network's input, shape (1, 3, height, width): one table lookup per value, written in place."""
         tensor = np.empty((1, 3, *image.shape[:2]), np.float32)
         table = self._table(255 if self._normalization == "sigmoid" else max(int(image.max()), 1))
         for channel, plane in enumerate(cv2.split(image)):
@@ -158,7 +158,7 @@ class U2NetSegmenter:
         return tensor
 
     def _table(self, maximum: int) -> NDArray[np.float32]:
-        """Returns the input value of each level of each channel, shape (3, 256)."""
+        """Return the input value of each level of each channel, shape (3, 256)."""
         levels = np.arange(_LEVELS) / maximum
         table: NDArray[np.float64] = (levels - np.array(self._card.mean)[:, None]) / np.array(self._card.std)[:, None]
         return table.astype(np.float32)

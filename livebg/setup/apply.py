@@ -46,7 +46,7 @@ def apply(plan: Plan, machine: Machine) -> tuple[str, ...]:
         journal.save(machine.state)
     for command in plan.user_commands:
         machine.run(*command)
-    return tuple(remark for command in plan.best_effort_commands for remark in _try_run(machine, *command))
+    return tuple(note for command in plan.best_effort_commands for note in _try_run(machine, *command))
 
 
 def root_script(plan: Plan) -> str:

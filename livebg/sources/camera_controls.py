@@ -26,7 +26,7 @@ class SavedControls:
         self._file = StateFile("cameras.json", "camera controls", path)
 
     def of(self, device: Device) -> dict[str, Any]:
-        """Returns the saved values by key; empty if there are none. The values are not checked."""
+        """Return the saved values by key; empty if there are none. The values are not checked."""
         ports = self._file.read().get(device.card)
         if not isinstance(ports, dict):
             return {}
@@ -34,7 +34,7 @@ class SavedControls:
         return values if isinstance(values, dict) else {}
 
     def save(self, device: Device, values: Mapping[str, int]) -> None:
-        """Replaces the values of one camera. Raises :class:`~livebg.errors.SinkError` if the file cannot be written."""
+        """Replace the values of one camera. Raises :class:`~livebg.errors.SinkError` if the file cannot be written."""
         data = self._file.read()
         ports = data.get(device.card)
         data[device.card] = (ports if isinstance(ports, dict) else {}) | {device.bus: dict(values)}
@@ -54,7 +54,7 @@ class CameraControls:
         self._saved, self._kernel = saved, kernel
 
     def read(self) -> list[Control]:
-        """Returns all controls with their present values."""
+        """Return all controls with their present values."""
         try:
             with open_device(self.device.path, self._kernel) as fd:
                 return list(read_controls(fd, self._kernel).values())
@@ -62,7 +62,7 @@ class CameraControls:
             raise camera_failure(self.device, error, self._kernel) from error
 
     def set(self, key: str, value: object) -> None:
-        """Sets one control. Raises :class:`~livebg.errors.ConfigError` for an unknown key, an invalid value or an inactive
+        """Set one control. Raises :class:`~livebg.errors.ConfigError` for an unknown key, an invalid value or an inactive
         control."""
         try:
             with open_device(self.device.path, self._kernel) as fd:
@@ -79,7 +79,7 @@ class CameraControls:
         return list(values)
 
     def restore(self) -> None:
-        """Sets the saved values. Values that cannot be set are logged and skipped. Does nothing if none are saved."""
+        """Set the saved values. Values that cannot be set are logged and skipped. Does nothing if none are saved."""
         values = self._saved.of(self.device)
         if not values:
             return
@@ -114,7 +114,7 @@ class CameraControls:
 
 
 def controls_of(camera: str, saved: SavedControls, kernel: Syscalls = SYSCALLS) -> CameraControls:
-    """Returns the controls of a camera by its name in the settings.
+    """Return the controls of a camera by its name in the settings.
 
     Raises :class:`~livebg.errors.ConfigError` for a network camera and :class:`~livebg.errors.SourceError` if there is no such
     local camera.

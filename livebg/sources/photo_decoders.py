@@ -92,7 +92,7 @@ def open_photo(path: Path) -> Iterator[DecodedPhoto]:
 
 
 def _is_heif(head: bytes) -> bool:
-    """Returns whether the file is HEIF with HEVC pictures: its ``ftyp`` box lists one of the brands."""
+    """Return whether the file is HEIF with HEVC pictures: its ``ftyp`` box lists one of the brands."""
     if head[4:8] != b"ftyp":
         return False
     length = min(struct.unpack(">L", head[:4])[0], 256)
@@ -100,7 +100,7 @@ def _is_heif(head: bytes) -> bool:
 
 
 def _open_heif(path: Path, head: bytes) -> DecodedPhoto:
-    """Returns the primary picture of an HEIF file, upright: libheif joins tiles, crops and rotates."""
+    """Return the primary picture of an HEIF file, upright: libheif joins tiles, crops and rotates."""
     import pillow_heif
 
     content = path.read_bytes()
@@ -148,7 +148,7 @@ def _has_gain_map(head: bytes) -> bool:
 
 
 def _color_of(path: Path, image: Image.Image, head: bytes) -> tuple[int, int]:
-    """Returns the H.273 code points of primaries and transfer; UNSPECIFIED for a format that has none."""
+    """Return the H.273 code points of primaries and transfer; UNSPECIFIED for a format that has none."""
     if image.format == "AVIF":
         with suppress(av.FFmpegError), av.open(path) as container:
             context = container.streams.video[0].codec_context
@@ -178,7 +178,7 @@ def _tone_mapping_note(transfer: int) -> str:
 
 
 def _tone_mapped(path: Path, image: Image.Image, transfer: int) -> Image.Image:
-    """Returns the photo in SDR, with the orientation still to be applied."""
+    """Return the photo in SDR, with the orientation still to be applied."""
     pixels = _decoded_by_libav(path, transfer)
     if pixels is None or pixels.shape[1::-1] != image.size:
         # libav decodes the tiles of a large AVIF separately; Pillow joins them, but has 8 bits only.
@@ -189,7 +189,7 @@ def _tone_mapped(path: Path, image: Image.Image, transfer: int) -> Image.Image:
 
 
 def _decoded_by_libav(path: Path, transfer: int) -> NDArray[np.uint8] | None:
-    """Returns the first picture at its full bit depth, tone-mapped; None if libav cannot decode it."""
+    """Return the first picture at its full bit depth, tone-mapped; None if libav cannot decode it."""
     try:
         with av.open(path) as container:
             picture = next(container.decode(video=0), None)

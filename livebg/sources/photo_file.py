@@ -80,7 +80,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _profile(decoded: DecodedPhoto, exif: Image.Exif) -> bytes:
-    """Returns the embedded ICC profile, else one made from the photo's color tags; empty for sRGB."""
+    """Return the embedded ICC profile, else one made from the photo's color tags; empty for sRGB."""
     embedded = decoded.image.info.get("icc_profile")
     if embedded:
         return bytes(embedded)
@@ -113,7 +113,7 @@ def _to_rgb(image: Image.Image, profile: bytes, notes: list[str]) -> tuple[Image
 
 
 def _dpi(image: Image.Image, exif: Image.Exif) -> tuple[float, float] | None:
-    """Returns the resolution of the upright photo, from the format's own field or from EXIF."""
+    """Return the resolution of the upright photo, from the format's own field or from EXIF."""
     try:
         pair = image.info.get("dpi") or _exif_dpi(exif)
         across, down = (float(value) for value in pair)

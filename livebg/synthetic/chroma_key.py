@@ -43,12 +43,12 @@ def cut_green(rgb: Picture) -> Cutout:
 
 
 def _greenness(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns how much green exceeds the larger of red and blue."""
+    """Return how much green exceeds the larger of red and blue."""
     return picture[..., 1] - np.maximum(picture[..., 0], picture[..., 2])
 
 
 def _keep_largest(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns alpha in and around its largest connected component, 0 elsewhere."""
+    """Return alpha in and around its largest connected component, 0 elsewhere."""
     _, labels, statistics, _ = cv2.connectedComponentsWithStats((alpha > 0.5).astype(np.uint8))
     sizes = statistics[1:, cv2.CC_STAT_AREA]
     if not sizes.size:
@@ -59,7 +59,7 @@ def _keep_largest(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _screen_color(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns the screen color at every pixel, from the nearby screen or, behind the person, from the whole screen."""
+    """Return the screen color at every pixel, from the nearby screen or, behind the person, from the whole screen."""
     height, width = picture.shape[:2]
     small_size = max(width // _DOWNSCALE, 1), max(height // _DOWNSCALE, 1)
     green = _greenness(picture)

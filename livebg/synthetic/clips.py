@@ -60,7 +60,7 @@ class Actor:
         object.__setattr__(self, "box", box)
 
     def at(self, time: float) -> Cutout:
-        """Returns the cut-out at ``time``, in seconds."""
+        """Return the cut-out at ``time``, in seconds."""
         last = len(self.cutouts) - 1
         if not last:
             return self.cutouts[0]
@@ -78,7 +78,7 @@ class Moment:
 
 
 def standing(box: Box, pose: Pose, size: Size, share: float = 1.0) -> Matrix:
-    """Returns the map that places a person in a frame of ``size`` (width, height), head inside, cut off by the lower edge.
+    """Return the map that places a person in a frame of ``size`` (width, height), head inside, cut off by the lower edge.
 
     ``box`` (left, top, right, bottom) bounds the person in the cut-out; its upper ``share`` is visible.
     """
@@ -117,7 +117,7 @@ def clip(
 
 
 def _times(motion: Motion, frames: int, rate: float, draw: np.random.Generator) -> list[float]:
-    """Returns times in seconds from 0; uneven ones are 0.4 to 1.6 frame intervals apart, with one gap."""
+    """Return times in seconds from 0; uneven ones are 0.4 to 1.6 frame intervals apart, with one gap."""
     if not motion.uneven:
         return [number / rate for number in range(frames)]
     steps = draw.uniform(0.4, 1.6, frames) / rate
@@ -130,7 +130,7 @@ def _times(motion: Motion, frames: int, rate: float, draw: np.random.Generator) 
 def _render_exposure(
     motion: Motion, actors: Sequence[Actor], room: Picture, size: Size, time: float, chance: Chance
 ) -> tuple[Picture, Alpha8]:
-    """Returns the mean RGB and alpha over the exposure, with one sample per pixel of movement."""
+    """Return the mean RGB and alpha over the exposure, with one sample per pixel of movement."""
     first, last = (motion.scene(time + part * motion.exposure, chance) for part in (-0.5, 0.5))
     count = min(max(math.ceil(_max_movement(first, last) * size[0]), 1), _MAX_EXPOSURE_SAMPLES)
     sums = np.zeros((size[1], size[0], 4), np.float32)
@@ -145,7 +145,7 @@ def _render_exposure(
 
 
 def _max_movement(first: Scene, last: Scene) -> float:
-    """Returns the largest horizontal movement of a person between two scenes, in frame widths."""
+    """Return the largest horizontal movement of a person between two scenes, in frame widths."""
     return max((abs(a.x - b.x) for a, b in zip(first.poses, last.poses, strict=True)), default=0.0)
 
 
@@ -165,14 +165,14 @@ def _render_instant(scene: Scene, actors: Sequence[Actor], room: Picture, size: 
 
 
 def _camera(view: View, size: Size) -> NDArray[np.float64]:
-    """Returns the 3x3 map from the frame of a camera at rest to the frame of this view."""
+    """Return the 3x3 map from the frame of a camera at rest to the frame of this view."""
     middle = size[0] / 2, size[1] / 2
     target = middle[0] + view.x * size[0], middle[1] + view.y * size[0]
     return np.vstack([similarity(view.scale, view.degrees, middle, target), [0, 0, 1]])
 
 
 def _visible_room(room: Picture, camera: NDArray[np.float64], size: Size) -> Picture:
-    """Returns the visible part of the room. A camera at rest sees its center, unscaled."""
+    """Return the visible part of the room. A camera at rest sees its center, unscaled."""
     left, top = (room.shape[1] - size[0]) // 2, (room.shape[0] - size[1]) // 2
     if np.array_equal(camera, np.eye(3)):
         return room[top : top + size[1], left : left + size[0]]
@@ -183,7 +183,7 @@ def _visible_room(room: Picture, camera: NDArray[np.float64], size: Size) -> Pic
 
 
 def _cover(background: Picture, size: Size, across: float, down: float) -> Picture:
-    """Returns the background at the frame's size plus a margin, cropped at ``across`` and ``down`` (0..1), never stretched."""
+    """Return the background at the frame's size plus a margin, cropped at ``across`` and ``down`` (0..1), never stretched."""
     height, width = background.shape[:2]
     wanted = math.ceil(size[0] * _ROOM_MARGIN), math.ceil(size[1] * _ROOM_MARGIN)
     scale = min(width / wanted[0], height / wanted[1])

@@ -49,13 +49,13 @@ class Cutout:
 
 
 def bounding_box(alpha: Alpha8) -> Box | None:
-    """Returns the box of the pixels with an alpha of at least 128; None if there are none."""
+    """Return the box of the pixels with an alpha of at least 128; None if there are none."""
     left, top, width, height = cv2.boundingRect((alpha >= 128).astype(np.uint8))
     return (left, top, left + width, top + height) if width else None
 
 
 def similarity(scale: float, degrees: float, source: tuple[float, float], target: tuple[float, float]) -> Matrix:
-    """Returns the map that moves the point ``source`` to ``target`` (both x, y), scales by ``scale`` and rotates clockwise."""
+    """Return the map that moves the point ``source`` to ``target`` (both x, y), scales by ``scale`` and rotates clockwise."""
     turn = math.radians(degrees)
     cos, sin = scale * math.cos(turn), scale * math.sin(turn)
     x, y = source
@@ -82,7 +82,7 @@ def place(cutout: Cutout, matrix: Matrix, size: tuple[int, int]) -> Cutout:
 
 
 def _visible_part(cutout: Cutout, matrix: Matrix, size: tuple[int, int]) -> tuple[slice, slice]:
-    """Returns the columns and rows of the cut-out inside the frame: often less than half for a person close to the camera."""
+    """Return the columns and rows of the cut-out inside the frame: often less than half for a person close to the camera."""
     corners = np.array([[x, y, 1] for x in (-1, size[0]) for y in (-1, size[1])], float).T
     seen = cv2.invertAffineTransform(matrix) @ corners
     height, width = cutout.alpha.shape
@@ -90,14 +90,14 @@ def _visible_part(cutout: Cutout, matrix: Matrix, size: tuple[int, int]) -> tupl
 
 
 def _span(positions: NDArray[np.float64], length: int) -> slice:
-    """Returns the range from the lowest to the highest position in whole blocks, so that downscaling is stable between frames."""
+    """Return the range from the lowest to the highest position in whole blocks, so that downscaling is stable between frames."""
     first = math.floor(positions.min() / _CROP_ALIGNMENT - 0.5) * _CROP_ALIGNMENT
     last = math.ceil(positions.max() / _CROP_ALIGNMENT + 0.5) * _CROP_ALIGNMENT
     return slice(min(max(first, 0), length), min(max(last, 0), length))
 
 
 def _downscaled(picture: NDArray[np.uint8], matrix: Matrix) -> tuple[NDArray[np.uint8], Matrix]:
-    """Returns the picture, low-pass filtered and reduced for the scale of ``matrix``, and the matrix for the reduced picture.
+    """Return the picture, low-pass filtered and reduced for the scale of ``matrix``, and the matrix for the reduced picture.
 
     Halves as often as possible, then applies a Gaussian: several times faster than one area resize by an odd factor.
     """

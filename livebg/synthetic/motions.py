@@ -62,12 +62,12 @@ class Motion:
 
 
 def wave(time: float, period: float, phase: float) -> float:
-    """Returns a sine, -1..1."""
+    """Return a sine, -1..1."""
     return math.sin(_FULL_TURN * (time / period + phase))
 
 
 def zigzag(time: float, period: float, phase: float) -> float:
-    """Returns a triangle wave, -1..1: constant speed, four units per period."""
+    """Return a triangle wave, -1..1: constant speed, four units per period."""
     return 4 * abs((time / period + phase) % 1 - 0.5) - 1
 
 

@@ -96,7 +96,7 @@ def hold(person: Cutout, name: str, seed: int, lifted: float = 1.0) -> Held:
 
 
 def _head(alpha: Alpha8) -> Box:
-    """Returns the box of the head: from the top, until it is as high as a head of that width is."""
+    """Return the box of the head: from the top, until it is as high as a head of that width is."""
     box = bounding_box(alpha)
     if box is None:
         raise ValueError("An object needs a person, but alpha is below one half everywhere.")

@@ -102,8 +102,8 @@ def _loopback(device: Device, label: str, same_label: Sequence[Device], running:
     announces = _ANNOUNCEMENTS[device.captures, device.outputs]
     holders = tuple(kernel.holders(device.path))
     ours = running in {holder.pid for holder in holders}
-    fit, remark = _usability(device, announces, label, same_label, ours)
-    return LoopbackInfo(device, announces, _format(device, kernel), holders, fit, remark)
+    usable, note = _usability(device, announces, label, same_label, ours)
+    return LoopbackInfo(device, announces, _format(device, kernel), holders, usable, note)
 
 
 def _usability(device: Device, announces: Announcement, label: str, same_label: Sequence[Device], ours: bool) -> tuple[bool, str]:

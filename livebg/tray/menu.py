@@ -181,14 +181,14 @@ def _use(preset: str) -> DaemonCommand:
     return DaemonCommand("use_preset", {"name": preset})
 
 
-def _cameras(asked: str, cameras: tuple[CameraChoice, ...]) -> Entry:
+def _cameras(requested: str, cameras: tuple[CameraChoice, ...]) -> Entry:
     known = (CameraChoice("Default camera", "auto"), *cameras)
-    chosen = next((camera for camera in known if asked in (camera.value, camera.name)), None)
-    others = () if chosen else (CameraChoice(_shorten(Path(asked).name or asked), asked),)
+    chosen = next((camera for camera in known if requested in (camera.value, camera.name)), None)
+    others = () if chosen else (CameraChoice(_shorten(Path(requested).name or requested), requested),)
     return Entry(
         "Camera",
         entries=tuple(
-            _choice(camera.name, _set("camera.device", camera.value), camera.value == (chosen.value if chosen else asked))
+            _choice(camera.name, _set("camera.device", camera.value), camera.value == (chosen.value if chosen else requested))
             for camera in (*known, *others)
         ),
     )

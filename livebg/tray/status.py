@@ -30,10 +30,10 @@ class TrayState(enum.Enum):
     ASLEEP = "asleep"
     WAKING = "waking"
     PAUSED = "paused"
-    ERROR = "trouble"
+    ERROR = "error"
     """The camera is lost, the network or the output hangs, or livebg does not respond: no camera picture is sent."""
     NOT_RUNNING = "not running"
-    RESTART_NEEDED = "outdated"
+    RESTART_NEEDED = "restart needed"
     """livebg was updated, so the running daemon or this tray speaks another protocol version."""
 
 
@@ -148,8 +148,8 @@ class CameraChoice:
 class Cameras:
     """Lists the cameras. Opens devices only after one was added or removed, because opening wakes suspended cameras."""
 
-    def __init__(self, nodes: Path = Path("/dev"), survey: Callable[[], tuple[CameraChoice, ...]] | None = None) -> None:
-        self._nodes, self._list_cameras = nodes, survey or list_cameras
+    def __init__(self, nodes: Path = Path("/dev"), listing: Callable[[], tuple[CameraChoice, ...]] | None = None) -> None:
+        self._nodes, self._list_cameras = nodes, listing or list_cameras
         self._last_modified_ns = 0
         self._polls_since_change = _RECHECK_AFTER_POLLS
         self._cameras: tuple[CameraChoice, ...] = ()

@@ -75,13 +75,13 @@ class Control:
     activate: str | None = None
 
     def text(self, value: int) -> str:
-        """Returns a value for people: the name of a menu's choice, ``on`` and ``off`` for a boolean."""
+        """Return a value for people: the name of a menu's choice, ``on`` and ``off`` for a boolean."""
         if self.menu is not None:
             return self.menu.get(value, str(value))
         return ("on" if value else "off") if self.type == "boolean" else str(value)
 
     def parse(self, given: object) -> int:
-        """Returns the value for what the user gave: a number, ``on`` or ``off``, the name of a choice, or ``default``.
+        """Return the value for what the user gave: a number, ``on`` or ``off``, the name of a choice, or ``default``.
 
         Raises :class:`~livebg.errors.ConfigError` if the control does not have it, with the values that it has.
         """
@@ -113,7 +113,7 @@ class Control:
 
 
 def read_controls(fd: int, kernel: Syscalls) -> dict[str, Control]:
-    """Returns the user and camera controls of an open device by key, in the driver's order.
+    """Return the user and camera controls of an open device by key, in the driver's order.
 
     Controls that cannot be read are left out. Raises ``OSError`` if the device is gone.
     """
@@ -128,7 +128,7 @@ def read_controls(fd: int, kernel: Syscalls) -> dict[str, Control]:
 
 
 def find_control(controls: Mapping[str, Control], key: str) -> Control:
-    """Returns the control ``key``. Raises :class:`~livebg.errors.ConfigError`, with the closest key, if there is none."""
+    """Return the control ``key``. Raises :class:`~livebg.errors.ConfigError`, with the closest key, if there is none."""
     if key in controls:
         return controls[key]
     near = difflib.get_close_matches(key[:_MAX_SHOWN], controls, 1)
@@ -152,7 +152,7 @@ def check_settable(control: Control, controls: Mapping[str, Control]) -> None:
 
 
 def write_control(fd: int, kernel: Syscalls, control: Control, value: int) -> None:
-    """Sets a control. Drivers round the value to the control's step. Raises ``OSError``."""
+    """Set a control. Drivers round the value to the control's step. Raises ``OSError``."""
     entry = abi.ControlValue(id=control.id)
     if control.wide:
         entry.value64 = value
@@ -192,7 +192,7 @@ def _control(fd: int, kernel: Syscalls, query: abi.QueryControl, key: str, value
 
 
 def _menu(fd: int, kernel: Syscalls, query: abi.QueryControl) -> dict[int, str]:
-    """Returns the choices of a menu by value; drivers leave some out."""
+    """Return the choices of a menu by value; drivers leave some out."""
     found = {}
     for index in range(max(query.minimum, 0), min(query.maximum, query.minimum + _MAX_MENU) + 1):
         item = abi.MenuItem(id=query.id, index=index)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from livebg.cli.devices import facts, tell
+from livebg.cli.devices import facts, print_devices
 from livebg.system.devices import Devices, list_devices
 from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
@@ -111,7 +111,7 @@ def test_camera_that_does_not_answer_has_error() -> None:
 
 def test_table_groups_modes_by_format_and_rate(capsys: pytest.CaptureFixture[str]) -> None:
     modes = [VGA, Mode("YUYV", 320, 240, VGA.frame_rates), Mode("YUYV", 1280, 720, (Fraction(10),)), HD]
-    tell(
+    print_devices(
         find_devices(
             {"/dev/video0": FakeDevice("Cam [HD]", modes=modes), "/dev/video42": loopback()}, (Holder(7, "zoom", "reading"),)
         )
@@ -126,7 +126,7 @@ def test_table_groups_modes_by_format_and_rate(capsys: pytest.CaptureFixture[str
 
 
 def test_missing_devices_are_reported_with_advice(capsys: pytest.CaptureFixture[str]) -> None:
-    tell(find_devices({}))
+    print_devices(find_devices({}))
     output = capsys.readouterr().out
     assert "No camera found. Plug one in" in output
     assert "sudo modprobe v4l2loopback card_label=livebg exclusive_caps=1 video_nr=42" in output

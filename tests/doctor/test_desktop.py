@@ -97,13 +97,13 @@ PORTAL = "busctl --user --auto-start=no call org.freedesktop.portal.Desktop"
 )
 def test_session_type_is_reported(machine: DoctorMachine, variables: dict[str, str], words: str) -> None:
     machine.environment = variables
-    assert desktop.session(machine.exam()) == Finding("ok", words)
+    assert desktop.session(machine.context()) == Finding("ok", words)
 
 
 def test_pipewire_camera_is_found(machine: DoctorMachine) -> None:
     machine.device()
     machine.tool("pw-dump", pipewire_dump(DEVICE, WEBCAM, SOURCE))
-    assert desktop.pipewire(machine.exam()) == Finding("ok", "PipeWire offers 'livebg' as a camera")
+    assert desktop.pipewire(machine.context()) == Finding("ok", "PipeWire offers 'livebg' as a camera")
 
 
 @pytest.mark.parametrize(
@@ -113,11 +113,11 @@ def test_pipewire_camera_is_found(machine: DoctorMachine) -> None:
 def test_pipewire_output_only_device_fails(machine: DoctorMachine, objects: tuple[dict[str, Any], ...], words: str) -> None:
     machine.device()
     machine.tool("pw-dump", pipewire_dump(*objects))
-    before = desktop.pipewire(machine.exam())
+    before = desktop.pipewire(machine.context())
     assert before.status == "skipped"  # expected while no program writes
     assert words in before.message
     with FakeDaemon(MINE):
-        finding = desktop.pipewire(machine.exam())
+        finding = desktop.pipewire(machine.context())
     assert finding.status == "FAIL"
     assert finding.message.startswith(f"{words}, because it probed the device before livebg's first frame")
     assert finding.fix is not None
@@ -128,60 +128,60 @@ def test_wpctl_replaces_missing_pw_dump(machine: DoctorMachine) -> None:
     machine.device()
     machine.tool("wpctl status", WPCTL)
     with FakeDaemon(MINE):
-        assert desktop.pipewire(machine.exam()).message.startswith("PipeWire does not offer 'livebg', because")
+        assert desktop.pipewire(machine.context()).message.startswith("PipeWire does not offer 'livebg', because")
         machine.tool("wpctl status", WPCTL.replace("C920 (V4L2)\n", "C920 (V4L2)\n │      52. livebg (V4L2)\n"))
-        assert desktop.pipewire(machine.exam()) == Finding("ok", "PipeWire offers 'livebg' as a camera")
+        assert desktop.pipewire(machine.context()) == Finding("ok", "PipeWire offers 'livebg' as a camera")
 
 
 def test_missing_pipewire_is_skipped(machine: DoctorMachine) -> None:
-    assert desktop.pipewire(machine.exam()).status == "skipped"
+    assert desktop.pipewire(machine.context()).status == "skipped"
     machine.device()
-    finding = desktop.pipewire(machine.exam())
+    finding = desktop.pipewire(machine.context())
     assert finding == Finding("skipped", "Neither pw-dump nor wpctl is installed")
     machine.tool("pw-dump", code=255, err="can't connect: Host is down\n")
-    assert desktop.pipewire(machine.exam()).message == "PipeWire is not running (can't connect: Host is down)"
+    assert desktop.pipewire(machine.context()).message == "PipeWire is not running (can't connect: Host is down)"
 
 
 def test_flatpak_camera_permissions_are_checked(machine: DoctorMachine) -> None:
-    assert desktop.flatpak(machine.exam()) == Finding("skipped", "Flatpak is not installed")
+    assert desktop.flatpak(machine.context()) == Finding("skipped", "Flatpak is not installed")
     machine.tool("flatpak list", "org.gnome.Maps\norg.mozilla.firefox\ncom.google.Chrome\n")
     permissions = "[Context]\nshared=network;ipc;\nsockets=x11;wayland;pulseaudio;\ndevices={}\nfilesystems=xdg-download;\n"
     machine.tool("flatpak info --show-permissions org.mozilla.firefox", permissions.format("all;"))
     machine.tool("flatpak info --show-permissions com.google.Chrome", permissions.format("all;"))
-    assert desktop.flatpak(machine.exam()) == Finding("ok", "Flatpaks with access to video devices: Firefox and Chrome")
+    assert desktop.flatpak(machine.context()) == Finding("ok", "Flatpaks with access to video devices: Firefox and Chrome")
     machine.tool("flatpak info --show-permissions com.google.Chrome", permissions.format("dri;"))
     found = "Flatpaks that can access cameras at most through the portal: Chrome"
     fix = "flatpak override --user --device=all com.google.Chrome"
-    assert desktop.flatpak(machine.exam()) == Finding("warn", found, fix)
+    assert desktop.flatpak(machine.context()) == Finding("warn", found, fix)
     machine.tool("flatpak list", "org.gnome.Maps\n")
-    assert desktop.flatpak(machine.exam()).status == "ok"
+    assert desktop.flatpak(machine.context()).status == "ok"
 
 
 def test_snap_camera_connections_are_checked(machine: DoctorMachine) -> None:
-    assert desktop.snap(machine.exam()) == Finding("skipped", "Snap is not installed")
+    assert desktop.snap(machine.context()) == Finding("skipped", "Snap is not installed")
     machine.tool("snap list", SNAP_LIST)
     machine.tool("snap connections firefox", CONNECTIONS.format("firefox", ":camera"))
     machine.tool("snap connections chromium", CONNECTIONS.format("chromium", ":camera"))
-    assert desktop.snap(machine.exam()) == Finding("ok", "Snaps with access to cameras: firefox and chromium")
+    assert desktop.snap(machine.context()) == Finding("ok", "Snaps with access to cameras: firefox and chromium")
     machine.tool("snap connections chromium", CONNECTIONS.format("chromium", "-"))
     fix = "sudo snap connect chromium:camera"
-    assert desktop.snap(machine.exam()) == Finding("warn", "Snaps without access to cameras: chromium", fix)
+    assert desktop.snap(machine.context()) == Finding("warn", "Snaps without access to cameras: chromium", fix)
     machine.tool("snap connections firefox", CONNECTIONS.format("firefox", "-"))
-    assert desktop.snap(machine.exam()).fix == "sudo snap connect firefox:camera && sudo snap connect chromium:camera"
+    assert desktop.snap(machine.context()).fix == "sudo snap connect firefox:camera && sudo snap connect chromium:camera"
     machine.tool("snap list", "No snaps are installed yet. Try 'snap install hello-world'.\n")
-    assert desktop.snap(machine.exam()).status == "ok"
+    assert desktop.snap(machine.context()).status == "ok"
 
 
 def test_portal_camera_is_checked(machine: DoctorMachine) -> None:
     machine.device()
     machine.tool(PORTAL, code=1, err='Call failed: Name "org.freedesktop.portal.Desktop" does not exist\n')
-    assert desktop.portal(machine.exam()).status == "skipped"
+    assert desktop.portal(machine.context()).status == "skipped"
     machine.tool(PORTAL, "v b true\n")
-    assert desktop.portal(machine.exam()).status == "ok"
+    assert desktop.portal(machine.context()).status == "ok"
     machine.tool(PORTAL, "v b false\n")
-    assert desktop.portal(machine.exam()).status == "skipped"
+    assert desktop.portal(machine.context()).status == "skipped"
     with FakeDaemon(MINE):
-        finding = desktop.portal(machine.exam())
+        finding = desktop.portal(machine.context())
     assert (finding.status, finding.fix) == ("warn", "systemctl --user restart wireplumber")
 
 
@@ -189,24 +189,24 @@ def test_portal_camera_is_checked(machine: DoctorMachine) -> None:
 def test_tray_needs_status_notifier_host(machine: DoctorMachine, answer: str, status: str) -> None:
     machine.environment = {"DISPLAY": ":0", "XDG_CURRENT_DESKTOP": "XFCE"}
     machine.tool(BUS, answer)
-    assert desktop.tray(machine.exam()).status == status
+    assert desktop.tray(machine.context()).status == status
 
 
 def test_gnome_tray_needs_extension(machine: DoctorMachine) -> None:
     machine.environment = {"WAYLAND_DISPLAY": "wayland-0", "XDG_CURRENT_DESKTOP": "GNOME"}
     machine.tool(BUS, "b false\n")
-    finding = desktop.tray(machine.exam())
+    finding = desktop.tray(machine.context())
     assert finding.status == "warn"
     assert finding.fix is not None
     assert finding.fix.startswith("sudo apt install gnome-shell-extension-appindicator, log in again")
     machine.file("/etc/os-release", ARCH)
-    assert str(desktop.tray(machine.exam()).fix).startswith("sudo pacman -S gnome-shell-extension-appindicator, ")
+    assert str(desktop.tray(machine.context()).fix).startswith("sudo pacman -S gnome-shell-extension-appindicator, ")
 
 
 def test_tray_check_is_skipped_without_desktop_or_bus(machine: DoctorMachine) -> None:
-    assert desktop.tray(machine.exam()).message == "No desktop session"
+    assert desktop.tray(machine.context()).message == "No desktop session"
     machine.environment = {"DISPLAY": ":0"}
     machine.tool("gdbus call --session", "(true,)\n")
-    assert desktop.tray(machine.exam()).status == "ok"
+    assert desktop.tray(machine.context()).status == "ok"
     machine.tool(BUS, code=1, err="Failed to set bus address: No such file or directory\n")
-    assert desktop.tray(machine.exam()).status == "skipped"
+    assert desktop.tray(machine.context()).status == "skipped"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from livebg.cli.doctor import tell
+from livebg.cli.doctor import print_results
 from livebg.doctor import virtual_camera
 from livebg.doctor.checks import CHECKS, run_checks
 from livebg.doctor.context import Finding, Result
@@ -28,7 +28,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LivebgCli]:
 
 
 def findings_of(machine: DoctorMachine) -> dict[str, Finding]:
-    return {result.check: result.finding for result in run_checks(machine.exam(), measuring=False)}
+    return {result.check: result.finding for result in run_checks(machine.context(), measuring=False)}
 
 
 def test_complete_machine_has_no_failure(machine: DoctorMachine) -> None:
@@ -95,7 +95,7 @@ def test_other_systems_run_only_matching_checks(machine: DoctorMachine, system: 
         machine.folder("/Applications/OBS.app")
     else:
         machine.tool("reg query", "HKEY_LOCAL_MACHINE\\SOFTWARE\\Classes\\CLSID\\{A3FCE0F5-3493-419F-958A-ABA1250EC20B}\r\n")
-    assert virtual_camera.obs(machine.exam()).status == "ok"
+    assert virtual_camera.obs(machine.context()).status == "ok"
 
 
 def test_output_shows_fix_below_finding(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,7 @@ def test_output_shows_fix_below_finding(capsys: pytest.CaptureFixture[str], monk
         Result("virtual camera", "writer", Finding("skipped", "there is none")),
         Result("camera", "camera", Finding("ok", "C920 (/dev/video0) is there")),
     ]
-    assert tell(results) == results
+    assert print_results(results) == results
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert lines == [
         "virtual camera",

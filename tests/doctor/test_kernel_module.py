@@ -34,21 +34,21 @@ def test_missing_module_suggests_distribution_package(machine: DoctorMachine, re
     machine.file("/etc/os-release", release)
     machine.file(f"/lib/modules/{RELEASE}/kernel/drivers/media/v4l2-core/videodev.ko.xz")
     found = "The kernel module v4l2loopback, which provides the virtual camera, is not installed"
-    assert installed(machine.exam()) == Finding("FAIL", found, fix)
-    assert loaded(machine.exam()).status == "skipped"
+    assert installed(machine.context()) == Finding("FAIL", found, fix)
+    assert loaded(machine.context()).status == "skipped"
 
 
 @pytest.mark.parametrize("name", ["v4l2loopback.ko", "v4l2loopback.ko.xz", "v4l2loopback.ko.zst", "v4l2loopback.ko.gz"])
 def test_installed_but_unloaded_module_suggests_setup(machine: DoctorMachine, name: str) -> None:
     machine.file(f"/lib/modules/{RELEASE}/extra/v4l2loopback/{name}")
-    assert installed(machine.exam()) == Finding("ok", f"v4l2loopback is installed for kernel {RELEASE}")
-    assert loaded(machine.exam()) == Finding("FAIL", "v4l2loopback is installed but not loaded", "livebg setup")
+    assert installed(machine.context()) == Finding("ok", f"v4l2loopback is installed for kernel {RELEASE}")
+    assert loaded(machine.context()) == Finding("FAIL", "v4l2loopback is installed but not loaded", "livebg setup")
 
 
 def test_configured_but_unloaded_module_suggests_modprobe(machine: DoctorMachine) -> None:
     machine.module()
     machine.file("/etc/modules-load.d/livebg.conf", "# made by livebg\nv4l2loopback\n")
-    finding = loaded(machine.exam())
+    finding = loaded(machine.context())
     assert (finding.status, finding.fix) == ("FAIL", "sudo modprobe v4l2loopback")
     assert "configured to load at boot" in finding.message
 
@@ -56,14 +56,14 @@ def test_configured_but_unloaded_module_suggests_modprobe(machine: DoctorMachine
 def test_loaded_module_passes(machine: DoctorMachine) -> None:
     machine.loaded("0.12.7")
     machine.file("/sys/module/v4l2loopback/parameters/video_nr", "10,42,-1,-1,-1,-1,-1,-1\n")
-    assert installed(machine.exam()) == Finding("ok", "v4l2loopback 0.12.7 is loaded")
-    assert loaded(machine.exam()) == Finding("ok", "v4l2loopback 0.12.7 is loaded, with video_nr=10,42")
+    assert installed(machine.context()) == Finding("ok", "v4l2loopback 0.12.7 is loaded")
+    assert loaded(machine.context()) == Finding("ok", "v4l2loopback 0.12.7 is loaded, with video_nr=10,42")
 
 
 def test_module_for_other_kernel_needs_headers(machine: DoctorMachine) -> None:
     machine.module(OTHER)
     machine.folder(f"/lib/modules/{RELEASE}/kernel")
-    finding = installed(machine.exam())
+    finding = installed(machine.context())
     assert finding.status == "FAIL"
     assert f"is installed for {OTHER}, but not for the running kernel {RELEASE}, whose headers are missing" in finding.message
     assert finding.fix == f"sudo apt install linux-headers-{RELEASE} && sudo dkms autoinstall"
@@ -73,14 +73,14 @@ def test_unknown_distribution_names_the_headers(machine: DoctorMachine) -> None:
     machine.file("/etc/os-release", "ID=plan9\n")
     machine.module(OTHER)
     machine.folder(f"/lib/modules/{RELEASE}/kernel")
-    assert installed(machine.exam()).fix == f"Install the headers of kernel {RELEASE} && sudo dkms autoinstall"
+    assert installed(machine.context()).fix == f"Install the headers of kernel {RELEASE} && sudo dkms autoinstall"
 
 
 def test_module_for_other_kernel_needs_build(machine: DoctorMachine) -> None:
     machine.module(OTHER)
     machine.folder(f"/lib/modules/{RELEASE}/build")
     machine.tool("dkms status v4l2loopback", f"v4l2loopback/0.12.7, {OTHER}, x86_64: installed\n")
-    finding = installed(machine.exam())
+    finding = installed(machine.context())
     assert finding.message.endswith(f"(dkms: v4l2loopback/0.12.7, {OTHER}, x86_64: installed)")
     assert finding.fix == f"sudo dkms autoinstall -k {RELEASE}"
 
@@ -89,7 +89,7 @@ def test_sources_never_built_fail(machine: DoctorMachine) -> None:
     machine.folder("/var/lib/dkms/v4l2loopback/0.12.7/source")
     machine.folder(f"/lib/modules/{RELEASE}/build")
     machine.tool("dkms status v4l2loopback", "v4l2loopback/0.12.7: added\n")
-    finding = installed(machine.exam())
+    finding = installed(machine.context())
     assert finding.status == "FAIL"
     assert "is installed for no kernel, but not for" in finding.message
     assert "(dkms: v4l2loopback/0.12.7: added)" in finding.message
@@ -97,7 +97,7 @@ def test_sources_never_built_fail(machine: DoctorMachine) -> None:
 
 def test_updated_kernel_suggests_reboot(machine: DoctorMachine) -> None:
     machine.module(OTHER)
-    finding = installed(machine.exam())
+    finding = installed(machine.context())
     assert "whose modules were removed by an update" in finding.message
     assert finding.fix == "Reboot"
 
@@ -109,18 +109,18 @@ def test_secure_boot_off_passes(machine: DoctorMachine, on: bool | None) -> None
     if on is not None:
         set_secure_boot(machine, on)
     found = "This machine has no Secure Boot" if on is None else "Secure Boot is off"
-    assert secure_boot(machine.exam()) == Finding("ok", found)
+    assert secure_boot(machine.context()) == Finding("ok", found)
 
 
 def test_loaded_module_passes_with_secure_boot(machine: DoctorMachine) -> None:
     set_secure_boot(machine)
     machine.loaded()
-    assert secure_boot(machine.exam()) == Finding("ok", "Secure Boot is on, and v4l2loopback is loaded")
+    assert secure_boot(machine.context()) == Finding("ok", "Secure Boot is on, and v4l2loopback is loaded")
 
 
 def test_secure_boot_is_skipped_without_module(machine: DoctorMachine) -> None:
     set_secure_boot(machine)
-    finding = secure_boot(machine.exam())
+    finding = secure_boot(machine.context())
     assert finding.status == "skipped"
     assert finding.message.startswith("Secure Boot is on")
 
@@ -133,9 +133,9 @@ def test_unenrolled_key_fails(machine: DoctorMachine) -> None:
     machine.tool("modinfo --field signer v4l2loopback", "DKMS module signing key\n")
     found = f"Secure Boot is on, and the signing key {KEY} of v4l2loopback is not enrolled"
     fix = f"sudo mokutil --import {KEY}, then reboot and choose Enroll MOK"
-    assert secure_boot(machine.exam()) == Finding("FAIL", found, fix)
+    assert secure_boot(machine.context()) == Finding("FAIL", found, fix)
     not_loaded = "v4l2loopback is not loaded, because the kernel rejects it"
-    assert loaded(machine.exam()) == Finding("FAIL", not_loaded, fix)
+    assert loaded(machine.context()) == Finding("FAIL", not_loaded, fix)
 
 
 def test_unsigned_module_with_key_fails(machine: DoctorMachine) -> None:
@@ -145,7 +145,7 @@ def test_unsigned_module_with_key_fails(machine: DoctorMachine) -> None:
     machine.folder("/var/lib/dkms/v4l2loopback/0.12.7")
     machine.tool(f"mokutil --test-key {KEY}", f"{KEY} is already enrolled\n")
     machine.tool("modinfo --field signer v4l2loopback", "")
-    finding = secure_boot(machine.exam())
+    finding = secure_boot(machine.context())
     assert finding.message == f"Secure Boot is on, and v4l2loopback is not signed, although the key {KEY} is enrolled"
     which = f"v4l2loopback/0.12.7 -k {RELEASE}"
     assert finding.fix == f"sudo dkms build --force {which} && sudo dkms install --force {which}"
@@ -155,7 +155,7 @@ def test_unsigned_module_without_key_fails(machine: DoctorMachine) -> None:
     set_secure_boot(machine)
     machine.module()
     machine.tool("modinfo --field signer v4l2loopback", "\n")
-    finding = secure_boot(machine.exam())
+    finding = secure_boot(machine.context())
     assert (finding.status, finding.message) == ("FAIL", "Secure Boot is on, and v4l2loopback is not signed")
     assert finding.fix is not None
     assert "disable Secure Boot" in finding.fix
@@ -173,7 +173,7 @@ def test_rejection_in_journal_fails(machine: DoctorMachine, line: str) -> None:
     machine.module()
     machine.file("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
     machine.tool("journalctl --boot", f"v4l2loopback: loading out-of-tree module taints kernel.\n{line}\n")
-    finding = secure_boot(machine.exam())
+    finding = secure_boot(machine.context())
     assert finding.status == "FAIL"
     assert finding.message.startswith("Secure Boot is off, but kernel lockdown is integrity, and a module was rejected")
 
@@ -185,9 +185,9 @@ def test_enrolled_key_without_rejection_passes(machine: DoctorMachine) -> None:
     machine.tool("mokutil --test-key", f"{KEY} is already enrolled\n")
     machine.tool("modinfo --field signer", "DKMS module signing key\n")
     machine.tool("journalctl --boot", "", code=1)
-    assert secure_boot(machine.exam()).status == "ok"
+    assert secure_boot(machine.context()).status == "ok"
     machine.commands.answers["journalctl --boot"] = ToolTimeout("journalctl did not answer within 5 s")
-    assert secure_boot(machine.exam()).status == "ok"
+    assert secure_boot(machine.context()).status == "ok"
 
 
 LIST = "/etc/modules-load.d/livebg.conf"
@@ -234,7 +234,7 @@ def test_virtual_camera_after_reboot_is_checked(machine: DoctorMachine, files: d
     machine.device()
     for path, text in files.items():
         machine.file(path, text)
-    finding = after_restart(machine.exam())
+    finding = after_restart(machine.context())
     if found is None:
         assert finding == Finding("ok", "The virtual camera will exist after a reboot")
     else:

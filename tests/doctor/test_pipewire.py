@@ -44,7 +44,7 @@ def machine(machine: DoctorMachine, monkeypatch: pytest.MonkeyPatch) -> DoctorMa
 
 
 def test_configured_route_passes(machine: DoctorMachine) -> None:
-    found = pipewire.route(machine.exam())
+    found = pipewire.route(machine.context())
     assert found.status == "ok"
     assert "only programs that use PipeWire or the portal see the camera" in found.message
 
@@ -56,7 +56,7 @@ def test_route_suggests_pipewire_without_loopback(
     monkeypatch.delenv("LIVEBG_OUTPUT__BACKEND")
     if not has_pipewire:
         machine.environment.clear()
-    found = pipewire.route(machine.exam())
+    found = pipewire.route(machine.context())
     if has_pipewire:
         assert found.status == "warn"
         assert found.fix is not None
@@ -64,13 +64,13 @@ def test_route_suggests_pipewire_without_loopback(
     else:
         assert found.status == "ok"
     machine.loaded()
-    assert pipewire.route(machine.exam()).status == "ok", "v4l2loopback is there, and the better one"
+    assert pipewire.route(machine.context()).status == "ok", "v4l2loopback is there, and the better one"
 
 
 def test_offered_camera_passes(machine: DoctorMachine) -> None:
     machine.tool("pw-dump", pipewire_dump(MANAGER, CAMERA))
     with FakeDaemon(MINE):
-        found = desktop.pipewire(machine.exam())
+        found = desktop.pipewire(machine.context())
     assert (found.status, found.message) == ("ok", "PipeWire offers 'livebg' as a camera")
 
 
@@ -79,57 +79,57 @@ def test_objects_that_change_during_dump_are_understood(machine: DoctorMachine) 
     changed = json.dumps([{"id": 41, "type": "PipeWire:Interface:Device", "info": {"props": CAMERA}}])
     machine.tool("pw-dump", f"{pipewire_dump(MANAGER, {})}\n{changed}\n")
     with FakeDaemon(MINE):
-        assert desktop.pipewire(machine.exam()).status == "ok"
+        assert desktop.pipewire(machine.context()).status == "ok"
         machine.tool("pw-dump", f"{pipewire_dump(MANAGER, CAMERA)}\n{json.dumps([{'id': 41, 'info': None}])}\n")
-        assert desktop.pipewire(machine.exam()).status == "FAIL"
+        assert desktop.pipewire(machine.context()).status == "FAIL"
 
 
 @pytest.mark.parametrize("other", [{"node.name": "C920"}, {"media.class": "Video/Sink"}, {"media.role": "Screen"}])
 def test_running_camera_that_is_not_offered_fails(machine: DoctorMachine, other: dict[str, Any]) -> None:
     machine.tool("pw-dump", pipewire_dump(MANAGER, CAMERA | other))
     with FakeDaemon(MINE):
-        assert desktop.pipewire(machine.exam()).status == "FAIL"
+        assert desktop.pipewire(machine.context()).status == "FAIL"
 
 
 def test_stopped_camera_is_skipped(machine: DoctorMachine) -> None:
-    assert desktop.pipewire(machine.exam()).status == "skipped"
+    assert desktop.pipewire(machine.context()).status == "skipped"
 
 
 def test_stopped_pipewire_fails(machine: DoctorMachine) -> None:
     machine.environment["XDG_RUNTIME_DIR"] = "/run/user/1001"
-    found = desktop.pipewire(machine.exam())
+    found = desktop.pipewire(machine.context())
     assert found.status == "FAIL"
     assert found.fix == "systemctl --user enable --now pipewire.socket wireplumber.service"
-    assert pipewire.session_manager(machine.exam()).status == "skipped"
+    assert pipewire.session_manager(machine.context()).status == "skipped"
 
 
 def test_missing_session_manager_fails(machine: DoctorMachine) -> None:
-    found = pipewire.session_manager(machine.exam())
+    found = pipewire.session_manager(machine.context())
     assert (found.status, found.message) == ("ok", "The session manager WirePlumber is running")
     machine.tool("pw-dump", pipewire_dump(CAMERA))
-    assert pipewire.session_manager(machine.exam()).status == "FAIL"
+    assert pipewire.session_manager(machine.context()).status == "FAIL"
 
 
 def test_missing_portal_warns(machine: DoctorMachine) -> None:
     machine.tool("busctl", code=1)
-    found = desktop.portal(machine.exam())
+    found = desktop.portal(machine.context())
     assert found.status == "warn"
     assert found.fix is not None
     assert "Install xdg-desktop-portal" in found.fix
     machine.file("/usr/share/dbus-1/services/org.freedesktop.portal.Desktop.service")
-    assert desktop.portal(machine.exam()).status == "skipped", "it starts when somebody asks"
+    assert desktop.portal(machine.context()).status == "skipped", "it starts when somebody asks"
 
 
 def test_portal_without_camera_warns_while_livebg_runs(machine: DoctorMachine) -> None:
     machine.tool("busctl", "v b false\n")
-    assert desktop.portal(machine.exam()).status == "skipped"
+    assert desktop.portal(machine.context()).status == "skipped"
     with FakeDaemon(MINE):
-        assert desktop.portal(machine.exam()).status == "warn"
+        assert desktop.portal(machine.context()).status == "warn"
 
 
 def test_checks_of_other_route_are_skipped(machine: DoctorMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     def skipped_checks() -> set[str]:
-        results: list[Result] = list(run_checks(machine.exam(), measuring=False))
+        results: list[Result] = list(run_checks(machine.context(), measuring=False))
         return {each.check for each in results if each.finding.message.startswith("Only applies to")}
 
     assert {"module", "device", "after a restart"} <= skipped_checks()
@@ -141,7 +141,7 @@ def test_checks_of_other_route_are_skipped(machine: DoctorMachine, monkeypatch: 
 def test_invalid_dump_raises(machine: DoctorMachine) -> None:
     machine.tool("pw-dump", "no JSON")
     with pytest.raises(json.JSONDecodeError):  # run_checks converts it to a warning
-        desktop.pipewire(machine.exam())
+        desktop.pipewire(machine.context())
 
 
 def rule(version: str = "wireplumber.conf.d/51-livebg.conf") -> Path:
@@ -156,7 +156,7 @@ def rule(version: str = "wireplumber.conf.d/51-livebg.conf") -> Path:
 
 def test_both_cameras_are_listed_twice_without_rule(machine: DoctorMachine) -> None:
     with FakeDaemon(BOTH):
-        found = pipewire.listed_once(machine.exam())
+        found = pipewire.listed_once(machine.context())
     assert (found.status, found.fix) == ("warn", "livebg setup --both")
 
 
@@ -167,24 +167,24 @@ def test_rule_hides_the_loopback_device(machine: DoctorMachine, version: str) ->
     rule("main.lua.d/51-livebg.lua" if version == "0.4" else "wireplumber.conf.d/51-livebg.conf")
     machine.device()
     with FakeDaemon(BOTH):
-        assert pipewire.listed_once(machine.exam()).status == "ok"
+        assert pipewire.listed_once(machine.context()).status == "ok"
         machine.tool("pw-dump", pipewire_dump(MANAGER, CAMERA, {"media.class": "Video/Source", "api.v4l2.path": "/dev/video42"}))
-        found = pipewire.listed_once(machine.exam())
+        found = pipewire.listed_once(machine.context())
     assert (found.status, found.fix) == ("warn", pipewire.RESTART_WIREPLUMBER)
 
 
 def test_rule_without_pipewire_camera_fails(machine: DoctorMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEBG_OUTPUT__BACKEND", "v4l2loopback")
     rule()
-    found = pipewire.listed_once(machine.exam())
+    found = pipewire.listed_once(machine.context())
     assert (found.status, found.fix) == ("FAIL", "livebg setup")
 
 
 def test_both_backends_are_checked(machine: DoctorMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEBG_OUTPUT__BACKEND", "both")
-    results = run_checks(machine.exam(), measuring=False)
+    results = run_checks(machine.context(), measuring=False)
     assert not [result for result in results if result.finding.message.startswith("Only applies to")]
-    assert pipewire.route(machine.exam()).status == "ok"
+    assert pipewire.route(machine.context()).status == "ok"
     machine.tool("pw-dump", pipewire_dump(MANAGER, CAMERA))
     with FakeDaemon(BOTH):
-        assert desktop.pipewire(machine.exam()).message == "PipeWire offers 'livebg' as a camera"
+        assert desktop.pipewire(machine.context()).message == "PipeWire offers 'livebg' as a camera"

@@ -36,7 +36,7 @@ def machine(machine: DoctorMachine) -> DoctorMachine:
 
 def unit_finding(machine: DoctorMachine, **changed: str) -> Finding:
     machine.tool(SHOW, "".join(f"{key}={value}\n" for key, value in (WELL | changed).items()))
-    return service.unit(machine.exam())
+    return service.unit(machine.context())
 
 
 def test_running_service_passes(machine: DoctorMachine) -> None:
@@ -84,7 +84,7 @@ def test_service_at_start_limit_needs_reset(machine: DoctorMachine) -> None:
 def test_missing_service_manager_is_skipped(machine: DoctorMachine) -> None:
     machine.tool(SHOW, code=1, err="Failed to connect to bus: No medium found\n")
     found = "The systemd user manager is not available (Failed to connect to bus: No medium found)"
-    assert service.unit(machine.exam()) == Finding("skipped", found)
+    assert service.unit(machine.context()) == Finding("skipped", found)
 
 
 def test_unit_in_home_beside_package_warns(machine: DoctorMachine) -> None:
@@ -98,21 +98,21 @@ def test_unit_in_home_beside_package_warns(machine: DoctorMachine) -> None:
 
 
 def test_installation_is_reported(machine: DoctorMachine) -> None:
-    exam = machine.exam()
-    assert service.installation(exam) == Finding("ok", f"livebg is installed in {sys.prefix}")
+    context = machine.context()
+    assert service.installation(context) == Finding("ok", f"livebg is installed in {sys.prefix}")
     machine.file("/usr/lib/systemd/user/livebg.service")
-    finding = service.installation(exam)
+    finding = service.installation(context)
     assert finding.status == "warn"
     assert "the package livebg is installed too, as /usr/bin/livebg" in finding.message
-    exam.command = ("/usr/bin/livebg",)
-    assert service.installation(exam) == Finding("ok", "livebg is installed for all users, by the package livebg")
+    context.command = ("/usr/bin/livebg",)
+    assert service.installation(context) == Finding("ok", "livebg is installed for all users, by the package livebg")
 
 
 def test_valid_configuration_passes(machine: DoctorMachine, tmp_path: Path) -> None:
-    assert service.configuration(machine.exam()) == Finding("ok", "No configuration file, so the defaults apply")
+    assert service.configuration(machine.context()) == Finding("ok", "No configuration file, so the defaults apply")
     file = tmp_path / "my.toml"
     file.write_text("[effect]\nblur = 0.1\n")
-    assert service.configuration(machine.exam(file)) == Finding("ok", f"{file} is valid")
+    assert service.configuration(machine.context(file)) == Finding("ok", f"{file} is valid")
 
 
 @pytest.mark.parametrize(
@@ -125,57 +125,57 @@ def test_valid_configuration_passes(machine: DoctorMachine, tmp_path: Path) -> N
 def test_invalid_configuration_fails(machine: DoctorMachine, tmp_path: Path, text: str, words: str, fix: str) -> None:
     file = tmp_path / "my.toml"
     file.write_text(text)
-    exam = machine.exam(file)
-    finding = service.configuration(exam)
+    context = machine.context(file)
+    finding = service.configuration(context)
     assert (finding.status, finding.fix) == ("FAIL", fix)
     assert words in finding.message
-    assert exam.label == "livebg"  # other checks use the defaults
+    assert context.label == "livebg"  # other checks use the defaults
 
 
 def test_daemon_not_running_warns(machine: DoctorMachine) -> None:
-    exam = machine.exam()
+    context = machine.context()
     found, fix = "livebg is not running, so the virtual camera has no picture", "livebg run, or systemctl --user start livebg"
-    assert service.running(exam) == Finding("warn", found, fix)
-    assert service.version(exam) == Finding("ok", f"livebg {__version__}")
+    assert service.running(context) == Finding("warn", found, fix)
+    assert service.version(context) == Finding("ok", f"livebg {__version__}")
 
 
 def test_running_daemon_passes(machine: DoctorMachine) -> None:
     with FakeDaemon(replace(LIVE, last_error=None, version=__version__)):
-        exam = machine.exam()
-        assert service.running(exam) == Finding("ok", "livebg (pid 4242) is live")
-        assert service.version(exam) == Finding("ok", f"livebg {__version__}, same as the running one")
+        context = machine.context()
+        assert service.running(context) == Finding("ok", "livebg (pid 4242) is live")
+        assert service.version(context) == Finding("ok", f"livebg {__version__}, same as the running one")
 
 
 def test_running_daemon_reports_last_error(machine: DoctorMachine) -> None:
     with FakeDaemon(LIVE):
-        finding = service.running(machine.exam())
+        finding = service.running(machine.context())
     assert finding.status == "ok"
     assert "the last error was 75 s ago: the camera [C920] was lost" in finding.message
 
 
 def test_daemon_without_camera_warns(machine: DoctorMachine) -> None:
     with FakeDaemon(replace(LIVE, state="camera lost", reason="the camera C920 has gone")):
-        finding = service.running(machine.exam())
+        finding = service.running(machine.context())
     assert finding == Finding("warn", "livebg (pid 4242) is camera lost: the camera C920 has gone", "livebg status --watch")
 
 
 def test_other_running_version_warns(machine: DoctorMachine) -> None:
     with FakeDaemon(replace(LIVE, version="0.0.9")):
-        finding = service.version(machine.exam())
+        finding = service.version(machine.context())
     assert (finding.status, finding.message) == ("warn", f"livebg 0.0.9 is running, but livebg {__version__} is installed")
     assert finding.fix == "livebg stop && livebg run, or systemctl --user restart livebg"
 
 
 def test_starting_daemon_warns(machine: DoctorMachine) -> None:
     with hold_lock():
-        finding = service.running(machine.exam())
+        finding = service.running(machine.context())
     found = f"livebg (pid {os.getpid()}) is starting or stopping and accepts no commands"
     assert finding == Finding("warn", found, "Try again, or kill it by its pid")
 
 
 def test_incompatible_daemon_fails(machine: DoctorMachine) -> None:
     with FakeDaemon(replace(LIVE, uptime="long")):  # type: ignore[arg-type]
-        finding = service.running(machine.exam())
+        finding = service.running(machine.context())
     assert finding.status == "FAIL"
     assert finding.message == "Incompatible livebg is running (unexpected status field uptime)"
     assert finding.fix == "Restart it"

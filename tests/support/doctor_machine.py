@@ -99,7 +99,7 @@ class DoctorMachine:
     def held(self, node: str, *holders: Holder) -> None:
         self.kernel.held[Path(node)] = list(holders)
 
-    def exam(self, config: Path | None = None) -> CheckContext:
+    def context(self, config: Path | None = None) -> CheckContext:
         return CheckContext(self.host(), config)
 
     def host(self) -> Host:

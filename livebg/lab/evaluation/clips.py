@@ -48,14 +48,14 @@ class _Shot(NamedTuple):
 
 
 def measure_moving(
-    networks: Mapping[str, Network], cast: Subjects, motion: str, clips: int, frames: int, sheets: Path | None
+    networks: Mapping[str, Network], subjects: Subjects, motion: str, clips: int, frames: int, sheets: Path | None
 ) -> Section:
     """Measure the mean MAD, MSE, Grad and dtSSD of each clip, and its edge lag, at :data:`SIZE`.
 
-    ``motion`` is a name from :data:`livebg.synthetic.MOTIONS`. Raises SourceError if a file of the cast cannot be read.
+    ``motion`` is a name from :data:`livebg.synthetic.MOTIONS`. Raises SourceError if a file of the subjects cannot be read.
     """
-    about = f"{clips} clips of {frames} frames, {SIZE[0]}x{SIZE[1]}, {cast.about}"
-    shots = ((f"{motion} {number}", _synthetic_shots(cast, motion, number, frames)) for number in range(clips))
+    about = f"{clips} clips of {frames} frames, {SIZE[0]}x{SIZE[1]}, {subjects.about}"
+    shots = ((f"{motion} {number}", _synthetic_shots(subjects, motion, number, frames)) for number in range(clips))
     rows = _measure(networks, ContactSheet(sheets, f"moving {motion}", clips), shots, _TruthScore)
     return tabulate(f"moving truth, {motion}", about, "clip", MOVING, networks, rows)
 
@@ -104,10 +104,10 @@ def _measure(
     return rows
 
 
-def _synthetic_shots(cast: Subjects, motion_name: str, number: int, frames: int) -> Iterator[_Shot]:
+def _synthetic_shots(subjects: Subjects, motion_name: str, number: int, frames: int) -> Iterator[_Shot]:
     motion = MOTIONS[motion_name]
-    actors = [cast.actor(number + turn) for turn in range(len(motion.scene(0, (0.0,) * 8).poses))]
-    for moment in clip(motion, actors, cast.room(number), SIZE, frames=frames, rate=_FRAME_RATE, seed=number):
+    actors = [subjects.actor(number + turn) for turn in range(len(motion.scene(0, (0.0,) * 8).poses))]
+    for moment in clip(motion, actors, subjects.room(number), SIZE, frames=frames, rate=_FRAME_RATE, seed=number):
         yield _Shot(moment.rgb, moment.time, as_alpha(moment.alpha))
 
 

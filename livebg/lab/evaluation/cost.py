@@ -50,7 +50,7 @@ class Costs:
     name: str = "CPU"
 
     def facts(self) -> dict[str, Any]:
-        """Returns the costs as JSON-compatible data."""
+        """Return the costs as JSON-compatible data."""
         networks = {name: asdict(cost) for name, cost in self.networks.items()}
         return {"section": self.name, "reference": self.reference, "rounds": self.rounds, "networks": networks}
 
@@ -87,7 +87,7 @@ def measure_cost(candidates: Sequence[Candidate], networks: Mapping[str, Network
 
 
 def _inference(network: Network) -> Callable[[], object]:
-    """Returns a function that runs the network on random noise: zeros could be cheaper. State is carried over, as in a clip."""
+    """Return a function that runs the network on random noise: zeros could be cheaper. State is carried over, as in a clip."""
     width, height = network.input_size(*FRAME)
     network.reset()
     return partial(network.alpha, np.random.default_rng(7).integers(0, 256, (height, width, 3), np.uint8))

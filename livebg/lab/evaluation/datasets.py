@@ -14,7 +14,7 @@ from livebg.lab.evaluation.holdout import (
     PEOPLE,
     ROOMS_WITH_PEOPLE,
     ArchivedPicture,
-    Thing,
+    Item,
     archived_pictures,
     archived_rgb,
     files,
@@ -48,7 +48,7 @@ class MaskedPicture:
         return self.picture.stem
 
     def read(self) -> tuple[Rgb, Alpha8]:
-        """Returns RGB, (height, width, 3), and the mask, (height, width), 255 = person, both uint8.
+        """Return RGB, (height, width, 3), and the mask, (height, width), 255 = person, both uint8.
 
         Raises :class:`~livebg.errors.SourceError` if one cannot be read or their sizes differ.
         """
@@ -79,7 +79,7 @@ def require_folder(data: Path) -> None:
 
 
 def picture_sets(data: Path, step: int = 1) -> list[PictureSet]:
-    """Returns :func:`folder_sets` and the hold-out of every archive of people; of each, every ``step``-th picture.
+    """Return :func:`folder_sets` and the hold-out of every archive of people; of each, every ``step``-th picture.
 
     Reads every archived picture once. Raises as :func:`folder_sets`, and when an archive is damaged.
     """
@@ -87,7 +87,7 @@ def picture_sets(data: Path, step: int = 1) -> list[PictureSet]:
 
 
 def folder_sets(data: Path, step: int = 1) -> list[PictureSet]:
-    """Returns every evaluation folder under ``data`` with ``images`` and ``masks``; of each, every ``step``-th picture.
+    """Return every evaluation folder under ``data`` with ``images`` and ``masks``; of each, every ``step``-th picture.
 
     Training folders are skipped. Raises :class:`~livebg.errors.SourceError` if ``data`` is not a folder or a picture has no
     mask.
@@ -110,7 +110,7 @@ def folder_sets(data: Path, step: int = 1) -> list[PictureSet]:
 
 
 def _people_held_out(data: Path, step: int) -> list[PictureSet]:
-    """Returns the hold-out of every archive of people."""
+    """Return the hold-out of every archive of people."""
     archives = people_archives(data)
     held_out = held_out_keys(data) if archives else frozenset()
     sets = []
@@ -130,7 +130,7 @@ class EmptyRoom:
 
 
 def rooms_aside(data: Path, step: int = 1) -> list[EmptyRoom]:
-    """Returns every ``step``-th held-out picture of empty rooms in the folders and zip files of ``data/backgrounds``.
+    """Return every ``step``-th held-out picture of empty rooms in the folders and zip files of ``data/backgrounds``.
 
     Pictures that show a person are excluded. Raises :class:`~livebg.errors.SourceError` if a zip file is damaged.
     """
@@ -150,16 +150,16 @@ def _read_photo(path: Path) -> Rgb:
 
 
 def clips(data: Path, *, all_of_them: bool = False) -> list[Path]:
-    """Returns the held-out clips under ``data/video``, or all of them."""
+    """Return the held-out clips under ``data/video``, or all of them."""
     found = sorted(path for path in (data / "video").rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
     return [path for path in found if all_of_them or is_held_out(path)]
 
 
-def every_nth(things: Sequence[Thing], count: int) -> list[Thing]:
-    """Returns ``count`` evenly spaced items, or all if there are fewer."""
-    if len(things) <= count:
-        return list(things)
-    return [things[index] for index in np.linspace(0, len(things) - 1, count).round().astype(int)]
+def every_nth(items: Sequence[Item], count: int) -> list[Item]:
+    """Return ``count`` evenly spaced items, or all if there are fewer."""
+    if len(items) <= count:
+        return list(items)
+    return [items[index] for index in np.linspace(0, len(items) - 1, count).round().astype(int)]
 
 
 def _photos(folder: Path) -> list[Path]:

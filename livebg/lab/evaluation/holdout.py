@@ -23,7 +23,7 @@ from livebg.errors import SourceError
 from livebg.imaging.frame import Alpha8
 from livebg.lab.evaluation.networks import Rgb
 
-Thing = TypeVar("Thing")
+Item = TypeVar("Item")
 """A path, or the name of a file in an archive."""
 
 KEPT_ASIDE: Final = 10
@@ -57,7 +57,7 @@ Key = tuple[str, str]
 
 
 def files(folder: Path) -> list[Path]:
-    """Returns the files of a folder by name, without hidden ones; empty if the folder does not exist.
+    """Return the files of a folder by name, without hidden ones; empty if the folder does not exist.
 
     Raises :class:`~livebg.errors.SourceError` if the folder cannot be read.
     """
@@ -69,13 +69,13 @@ def files(folder: Path) -> list[Path]:
         raise SourceError(f"Cannot read the folder {folder} ({error.strerror}).", "Change its permissions.") from error
 
 
-def held_out_part(paths: Sequence[Thing], *, kept: bool) -> list[Thing]:
-    """Returns every tenth path from the first if ``kept``, else all others. Pass paths in the order of :func:`files`."""
+def held_out_part(paths: Sequence[Item], *, kept: bool) -> list[Item]:
+    """Return every tenth path from the first if ``kept``, else all others. Pass paths in the order of :func:`files`."""
     return [path for index, path in enumerate(paths) if (index % KEPT_ASIDE == 0) == kept]
 
 
 def is_held_out(clip: Path) -> bool:
-    """Returns whether a clip is in :data:`CLIPS_HELD_OUT`."""
+    """Return whether a clip is in :data:`CLIPS_HELD_OUT`."""
     return clip.stem in CLIPS_HELD_OUT
 
 
@@ -92,7 +92,7 @@ class ArchivedPicture:
         return self.set_name, self.name
 
     def read(self) -> tuple[Rgb, Alpha8]:
-        """Returns RGB, (height, width, 3), and alpha, (height, width), 255 = person, both uint8.
+        """Return RGB, (height, width, 3), and alpha, (height, width), 255 = person, both uint8.
 
         Raises :class:`~livebg.errors.SourceError` if the archive cannot be read or a member is missing or damaged.
         """
@@ -101,13 +101,13 @@ class ArchivedPicture:
         return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), alpha
 
     def thumbnail(self) -> NDArray[np.uint8]:
-        """Returns the picture in grayscale, uint8, :data:`THUMBNAIL_SIDE` square. Raises the same errors as :meth:`read`."""
+        """Return the picture in grayscale, uint8, :data:`THUMBNAIL_SIDE` square. Raises the same errors as :meth:`read`."""
         gray = _decode(self.archive, f"images/{self.name}.webp", cv2.IMREAD_GRAYSCALE)
         return np.asarray(cv2.resize(gray, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def archived_pictures(path: Path) -> list[ArchivedPicture]:
-    """Returns all pictures of an archive, by name. The archive stays open as long as one of them is in use.
+    """Return all pictures of an archive, by name. The archive stays open as long as one of them is in use.
 
     Raises :class:`~livebg.errors.SourceError` if it is not a zip file.
     """
@@ -131,12 +131,12 @@ def archived_rgb(path: Path, name: str) -> Rgb:
 
 
 def people_archives(data: Path) -> list[Path]:
-    """Returns the archives under ``data/people``, by name."""
+    """Return the archives under ``data/people``, by name."""
     return sorted((data / PEOPLE).glob("*.zip"))
 
 
 def held_out_keys(data: Path) -> frozenset[Key]:
-    """Returns the hold-out of all sets under ``data/people``, never used for training. Reads every picture once."""
+    """Return the hold-out of all sets under ``data/people``, never used for training. Reads every picture once."""
     return select_holdout(groups([picture for path in people_archives(data) for picture in archived_pictures(path)]))
 
 
@@ -162,7 +162,7 @@ def groups(pictures: Sequence[ArchivedPicture]) -> list[list[Key]]:
 
 
 def name_group(name: str) -> str:
-    """Returns the name without augmentation affixes or, if it has none, without the last digit of its number."""
+    """Return the name without augmentation affixes or, if it has none, without the last digit of its number."""
     original = _AUGMENTATION.sub("", name)
     match = _NUMBER.fullmatch(name)
     return original if match is None or original != name else f"{match[1]}{int(match[2]) // _SEQUENCE_LENGTH}-"
@@ -195,7 +195,7 @@ def select_holdout(grouped: Sequence[Sequence[Key]]) -> frozenset[Key]:
 
 
 def _hash_bits(thumbnail: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Returns a perceptual hash, (63,), +1 where a low frequency of the cosine transform exceeds the median, else -1."""
+    """Return a perceptual hash, (63,), +1 where a low frequency of the cosine transform exceeds the median, else -1."""
     spectrum = cv2.dct(np.ascontiguousarray(thumbnail, np.float32))[:_HASH_SIDE, :_HASH_SIDE].ravel()[1:]
     return np.where(spectrum > np.median(spectrum), np.float32(1), np.float32(-1)).astype(np.float32)
 

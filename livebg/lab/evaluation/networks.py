@@ -36,14 +36,14 @@ class Network(Protocol):
     name: str
 
     def input_size(self, width: int, height: int, wanted: Size | None = None) -> Size:
-        """Returns the input size (width, height) for a frame of the given size.
+        """Return the input size (width, height) for a frame of the given size.
 
         ``wanted`` overrides the network's own choice; networks with a fixed size ignore it.
         """
         ...
 
     def alpha(self, image: Rgb) -> Alpha:
-        """Returns alpha, float32, (height, width), 0..1, of a picture of a size from :meth:`input_size`.
+        """Return alpha, float32, (height, width), 0..1, of a picture of a size from :meth:`input_size`.
 
         Raises ModelError if the network fails.
         """
@@ -55,7 +55,7 @@ class Network(Protocol):
 
 
 def full_size_alpha(network: Network, picture: Rgb, wanted: Size | None = None) -> Alpha:
-    """Returns alpha at the size of ``picture`` after one inference, with the state of the preceding ones.
+    """Return alpha at the size of ``picture`` after one inference, with the state of the preceding ones.
 
     ``wanted`` is the input size, if the network allows a choice.
     """
@@ -137,7 +137,7 @@ class RecurrentNetwork(Network):
         self._states = None
 
     def _initial_states(self, height: int, width: int) -> list[NDArray[np.float32]]:
-        """Returns zero states, of shape (1, 1, 1, 1) if the file does not fix the number of channels."""
+        """Return zero states, of shape (1, 1, 1, 1) if the file does not fix the number of channels."""
         return [
             np.zeros((1, channels, -(-height >> level), -(-width >> level)), np.float32)
             if isinstance(channels, int)

@@ -54,13 +54,13 @@ class Section:
         }
 
     def worst(self, network: str) -> dict[str, float]:
-        """Returns the mean over the worst 5 % by measure name, without measures that have no values."""
+        """Return the mean over the worst 5 % by measure name, without measures that have no values."""
         values = self.scores[network].values
         found = {each.name: worst(each, values[each.name], self.units) for each in self.measures}
         return {name: facts["worst_5_percent"] for name, facts in found.items() if facts}
 
     def facts(self) -> dict[str, Any]:
-        """Returns the results as JSON-compatible data."""
+        """Return the results as JSON-compatible data."""
         return {
             "section": self.name,
             "about": self.about,
@@ -99,7 +99,7 @@ def tabulate(
     networks: Iterable[str],
     rows: Sequence[tuple[str, Mapping[str, Sequence[float]]]],
 ) -> Section:
-    """Returns a section from its ``rows``: a unit, and by network its values in the order of the measures."""
+    """Return a section from its ``rows``: a unit, and by network its values in the order of the measures."""
     scores = {}
     for network in networks:
         table = np.array([values[network] for _, values in rows], np.float64).reshape(len(rows), len(measures))
@@ -108,7 +108,7 @@ def tabulate(
 
 
 def worst(measure: Measure, values: Values, units: Sequence[str]) -> dict[str, Any]:
-    """Returns the mean of the worst 5 % (at least one) and the worst value with its unit; empty if there are no values."""
+    """Return the mean of the worst 5 % (at least one) and the worst value with its unit; empty if there are no values."""
     known = np.flatnonzero(~np.isnan(values))
     if not known.size:
         return {}
@@ -119,7 +119,7 @@ def worst(measure: Measure, values: Values, units: Sequence[str]) -> dict[str, A
 
 
 def worst_count(count: int) -> int:
-    """Returns 5 % of ``count``, rounded up, at least 1."""
+    """Return 5 % of ``count``, rounded up, at least 1."""
     return max(math.ceil(count * WORST_SHARE), 1)
 
 

@@ -30,7 +30,7 @@ SectionResult = Section | Costs | Skipped
 
 @dataclass(frozen=True, slots=True)
 class EvaluationConfig:
-    """Extent of an evaluation.
+    """What to evaluate.
 
     - ``data``: folder of the data sets; None limits the evaluation to moving procedural people and the cost.
     - ``sections``: names from :data:`SECTIONS`; ``motions``: names from :data:`livebg.synthetic.MOTIONS`.
@@ -52,7 +52,7 @@ class EvaluationConfig:
     sheets: Path | None = None
 
 
-def evaluate(candidates: Sequence[Candidate], extent: EvaluationConfig) -> Iterator[SectionResult]:
+def evaluate(candidates: Sequence[Candidate], config: EvaluationConfig) -> Iterator[SectionResult]:
     """Compare the first of ``candidates`` with the others and yield each section when it is done.
 
     Raises :class:`~livebg.errors.ConfigError` for unknown sections or motions and for duplicate network names,
@@ -63,10 +63,10 @@ def evaluate(candidates: Sequence[Candidate], extent: EvaluationConfig) -> Itera
     duplicate = next((name for name in names if names.count(name) > 1), None)
     if duplicate:
         raise ConfigError(f"Two networks have the name {duplicate}.", "Rename one of the files or list it only once.")
-    _require_known("section", extent.sections, SECTIONS)
-    _require_known("motion", extent.motions, tuple(MOTIONS))
-    if extent.data:
-        require_folder(extent.data)
+    _require_known("section", config.sections, SECTIONS)
+    _require_known("motion", config.motions, tuple(MOTIONS))
+    if config.data:
+        require_folder(config.data)
     measured: Mapping[str, Callable[[Mapping[str, Network], EvaluationConfig], Iterator[SectionResult]]] = {
         "pictures": _pictures,
         "rooms": _rooms,
@@ -76,9 +76,9 @@ def evaluate(candidates: Sequence[Candidate], extent: EvaluationConfig) -> Itera
     with one_opencv_thread():
         networks = {each.name: each.open() for each in candidates}
         for section in SECTIONS[:-1]:
-            if section in extent.sections:
-                yield from measured[section](networks, extent)
-        if "cost" in extent.sections:
+            if section in config.sections:
+                yield from measured[section](networks, config)
+        if "cost" in config.sections:
             yield measure_cost(candidates, networks, names[1] if len(names) > 1 else names[0])
 
 
@@ -88,33 +88,33 @@ def _require_known(kind: str, requested: Collection[str], known: Sequence[str]) 
             raise ConfigError(f"Unknown {kind} {name!r}.", f"Choose from {', '.join(known)}.")
 
 
-def _pictures(networks: Mapping[str, Network], extent: EvaluationConfig) -> Iterator[SectionResult]:
-    sets = picture_sets(extent.data, extent.step) if extent.data else []
+def _pictures(networks: Mapping[str, Network], config: EvaluationConfig) -> Iterator[SectionResult]:
+    sets = picture_sets(config.data, config.step) if config.data else []
     for each in sets:
-        yield measure_pictures(networks, each, extent.sheets)
+        yield measure_pictures(networks, each, config.sheets)
     if not sets:
-        yield Skipped("pictures", f"no folders with images and masks in {extent.data}" if extent.data else _NO_DATA)
+        yield Skipped("pictures", f"no folders with images and masks in {config.data}" if config.data else _NO_DATA)
 
 
-def _rooms(networks: Mapping[str, Network], extent: EvaluationConfig) -> Iterator[SectionResult]:
-    rooms = rooms_aside(extent.data, extent.step) if extent.data else []
+def _rooms(networks: Mapping[str, Network], config: EvaluationConfig) -> Iterator[SectionResult]:
+    rooms = rooms_aside(config.data, config.step) if config.data else []
     if rooms:
-        yield measure_rooms(networks, rooms, extent.sheets)
+        yield measure_rooms(networks, rooms, config.sheets)
     else:
-        yield Skipped("empty rooms", f"no pictures in {extent.data}/backgrounds" if extent.data else _NO_DATA)
+        yield Skipped("empty rooms", f"no pictures in {config.data}/backgrounds" if config.data else _NO_DATA)
 
 
-def _moving(networks: Mapping[str, Network], extent: EvaluationConfig) -> Iterator[SectionResult]:
-    actors = subjects(extent.data, extent.clips)
-    for motion in extent.motions:
-        yield measure_moving(networks, actors, motion, extent.clips, extent.frames, extent.sheets)
+def _moving(networks: Mapping[str, Network], config: EvaluationConfig) -> Iterator[SectionResult]:
+    actors = subjects(config.data, config.clips)
+    for motion in config.motions:
+        yield measure_moving(networks, actors, motion, config.clips, config.frames, config.sheets)
 
 
-def _real(networks: Mapping[str, Network], extent: EvaluationConfig) -> Iterator[SectionResult]:
-    found = clips(extent.data, all_of_them=extent.all_clips) if extent.data else []
+def _real(networks: Mapping[str, Network], config: EvaluationConfig) -> Iterator[SectionResult]:
+    found = clips(config.data, all_of_them=config.all_clips) if config.data else []
     if found:
-        teacher = extent.teacher.open() if extent.teacher else None
-        yield measure_real(networks, found, extent.real_frames, teacher, extent.sheets)
+        teacher = config.teacher.open() if config.teacher else None
+        yield measure_real(networks, found, config.real_frames, teacher, config.sheets)
     else:
-        kind = "clips" if extent.all_clips else "held-out clips"
-        yield Skipped("real clips", f"no {kind} in {extent.data}/video" if extent.data else _NO_DATA)
+        kind = "clips" if config.all_clips else "held-out clips"
+        yield Skipped("real clips", f"no {kind} in {config.data}/video" if config.data else _NO_DATA)

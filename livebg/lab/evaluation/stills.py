@@ -56,7 +56,7 @@ def measure_pictures(networks: Mapping[str, Network], pictures: PictureSet, shee
     for pair in pictures.pairs:
         rgb, mask = pair.read()
         truth = as_alpha(mask)
-        alphas = {name: _look(network, rgb, FIGURE_SIZE) for name, network in networks.items()}
+        alphas = {name: _alpha(network, rgb, FIGURE_SIZE) for name, network in networks.items()}
         values = {name: _picture_row(network, rgb, alphas[name], truth) for name, network in networks.items()}
         rows.append((pair.name, values))
         worst.add(1 - values[evaluated][0], pair.name, rgb, truth, alphas[evaluated])
@@ -74,7 +74,7 @@ def measure_rooms(networks: Mapping[str, Network], rooms: Sequence[EmptyRoom], s
     worst = ContactSheet(sheets, "empty rooms", worst_count(len(rooms)))
     for room in rooms:
         rgb = room.read()
-        alphas = {name: _look(network, rgb) for name, network in networks.items()}
+        alphas = {name: _alpha(network, rgb) for name, network in networks.items()}
         means = {name: float(alpha.mean(dtype=float)) for name, alpha in alphas.items()}
         values = {name: (mean * 1e3, 100.0 * (mean < CLEAR), 100.0 * (mean > GHOST)) for name, mean in means.items()}
         rows.append((room.name, values))
@@ -83,7 +83,7 @@ def measure_rooms(networks: Mapping[str, Network], rooms: Sequence[EmptyRoom], s
     return tabulate("empty rooms", "one inference, at the network's own size", "room", ROOMS, networks, rows)
 
 
-def _look(network: Network, picture: Rgb, wanted: Size | None = None) -> Alpha:
+def _alpha(network: Network, picture: Rgb, wanted: Size | None = None) -> Alpha:
     network.reset()
     return full_size_alpha(network, picture, wanted)
 
@@ -92,7 +92,7 @@ def _picture_row(network: Network, rgb: Rgb, alpha: Alpha, truth: Alpha) -> tupl
     height, width = rgb.shape[:2]
     row = _measure(alpha, truth)
     own_size = network.input_size(width, height)
-    return (*row, *(row if network.input_size(width, height, FIGURE_SIZE) == own_size else _measure(_look(network, rgb), truth)))
+    return (*row, *(row if network.input_size(width, height, FIGURE_SIZE) == own_size else _measure(_alpha(network, rgb), truth)))
 
 
 def _measure(alpha: Alpha, truth: Alpha) -> tuple[float, float, float, float]:

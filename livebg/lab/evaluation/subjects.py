@@ -49,7 +49,7 @@ class Subjects:
         return f"{people} over {'rooms' if self.rooms else 'procedural rooms'}"
 
     def actor(self, number: int) -> Actor:
-        """Returns actor ``number``, any integer from 0. Raises SourceError if a file cannot be read."""
+        """Return actor ``number``, any integer from 0. Raises SourceError if a file cannot be read."""
         if self.screens and (number % _SCREEN_EVERY == 0 or not self.people):
             turn = number // _SCREEN_EVERY
             return _keyed(self.screens[turn % len(self.screens)], turn)
@@ -58,12 +58,12 @@ class Subjects:
         return Actor([blob_person(number)])
 
     def room(self, number: int) -> Rgb:
-        """Returns room ``number``, any integer from 0, as RGB. Raises SourceError if its file cannot be read."""
+        """Return room ``number``, any integer from 0, as RGB. Raises SourceError if its file cannot be read."""
         return self.rooms[number % len(self.rooms)].read() if self.rooms else procedural_room(number, _ROOM_SIZE)
 
 
 def subjects(data: Path | None, count: int) -> Subjects:
-    """Returns about ``count`` held-out people and rooms, evenly spaced. Raises SourceError if ``data`` is not a folder."""
+    """Return about ``count`` held-out people and rooms, evenly spaced. Raises SourceError if ``data`` is not a folder."""
     if data is None:
         return Subjects((), (), ())
     people = [pair for each in folder_sets(data) if Path(each.name).name in SPLIT_SETS for pair in each.pairs]
