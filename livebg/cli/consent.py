@@ -36,8 +36,8 @@ def room_commands(controller: SessionController, recorder: Recorder) -> dict[str
 def room_views() -> dict[str, View]:
     """Return the view ``original``: the unprocessed frame, only for a preview that requests it by name."""
 
-    def original(exhibit: OutputFrame) -> Composite | None:
-        shown = exhibit.captured
-        return None if shown is None else passthrough(shown.frame, Consent("livebg preview --original"))
+    def original(output: OutputFrame) -> Composite | None:
+        captured = output.captured
+        return None if captured is None else passthrough(captured.frame, Consent("livebg preview --original"))
 
     return {"original": original}

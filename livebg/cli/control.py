@@ -11,14 +11,12 @@ import typer
 from livebg.cli.console import CheckedCommand, output
 from livebg.cli.options import complete_background, completion
 from livebg.config.choices import BUILTIN_BACKGROUNDS, LIVE_MODES
-from livebg.daemon.client import request
+from livebg.daemon.client import COMMAND_TIMEOUT_S, request
 from livebg.daemon.runtime_dir import running_pid
 from livebg.daemon.status import CommandResult
 from livebg.errors import ConfigError, LivebgError
 from livebg.platform.user_paths import expand_user, is_file
 
-_TIMEOUT_S: Final = 60.0
-"""Timeout of a command; loading a large network takes several seconds."""
 _STOP_TIMEOUT_S: Final = 5.0
 
 
@@ -135,31 +133,31 @@ def stop() -> None:
 
 def send(command: str, arguments: Mapping[str, Any] | None = None) -> None:
     """Send a command and print what apps receive then."""
-    held = CommandResult.from_dict(request(command, arguments, timeout=_TIMEOUT_S))
-    output().print(_sentence(command, held), markup=False)
+    result = CommandResult.from_dict(request(command, arguments, timeout=COMMAND_TIMEOUT_S))
+    output().print(_sentence(command, result), markup=False)
 
 
-def _sentence(command: str, held: CommandResult) -> str:
-    parts = [_describe(held)]
+def _sentence(command: str, result: CommandResult) -> str:
+    parts = [_describe(result)]
     if command in ("set", "reload", "use_preset", "next_preset"):
-        parts.insert(0, f"Changed {', '.join(held.changed)}." if held.changed else "Nothing changed.")
-    if held.at_next_start:
-        parts.append(f"Restart livebg to apply {', '.join(held.at_next_start)}.")
-    return " ".join([*parts, *([f"Note: {held.note}"] if held.note else [])])
+        parts.insert(0, f"Changed {', '.join(result.changed)}." if result.changed else "Nothing changed.")
+    if result.at_next_start:
+        parts.append(f"Restart livebg to apply {', '.join(result.at_next_start)}.")
+    return " ".join([*parts, *([f"Note: {result.note}"] if result.note else [])])
 
 
-def _describe(held: CommandResult) -> str:
+def _describe(result: CommandResult) -> str:
     """Describe what apps receive."""
-    if held.paused:
+    if result.paused:
         return "Paused, camera released. Run `livebg resume` to continue."
-    if not held.effect:
+    if not result.effect:
         return "Effect off, your room is visible. Run `livebg on` to hide it."
     details = {
-        "portrait": f", blur width {held.blur:g} of the frame height",
-        "greenscreen": f", color {held.screen}",
-        "background": f", {held.background}",
+        "portrait": f", blur width {result.blur:g} of the frame height",
+        "greenscreen": f", color {result.screen}",
+        "background": f", {result.background}",
     }
-    return f"Mode {held.mode}{details.get(held.mode, '')}."
+    return f"Mode {result.mode}{details.get(result.mode, '')}."
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -5,11 +5,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from livebg.daemon import protocol
 from livebg.daemon.runtime_dir import SOCKET_NAME, running_pid, runtime_dir
 from livebg.errors import ConfigError, LivebgError, NotRunningError
+
+COMMAND_TIMEOUT_S: Final = 60.0
+"""Maximum time for a command that changes something. Loading a large network takes several seconds."""
 
 
 def request(command: str, arguments: Mapping[str, Any] | None = None, *, path: Path | None = None, timeout: float = 2.0) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from livebg.daemon.client import request
+from livebg.daemon.client import COMMAND_TIMEOUT_S, request
 from livebg.errors import LivebgError, NotRunningError, SetupError
 from livebg.platform.user_paths import user_folder
 from livebg.setup.resources import AUTOSTART, desktop_entry, former_path
@@ -22,8 +22,6 @@ from livebg.tray.desktop import choose_file, notify
 from livebg.tray.launcher import DaemonLauncher
 from livebg.tray.menu import Action, DaemonCommand, LocalAction
 
-_COMMAND_TIMEOUT_S: Final = 60.0
-"""Maximum time for a command. Commands that load a large network take several seconds."""
 _DIALOG_TIMEOUT_S: Final = 630.0
 """Maximum time for the desktop's dialog for shortcuts, a little longer than livebg waits for it."""
 Failed = Callable[[str], None]
@@ -201,7 +199,7 @@ class ActionRunner:
         """
         match action:
             case DaemonCommand():
-                request(action.command, action.arguments, timeout=_COMMAND_TIMEOUT_S)
+                request(action.command, action.arguments, timeout=COMMAND_TIMEOUT_S)
             case LocalAction.START | LocalAction.RESTART:
                 (self.launcher.start if action is LocalAction.START else self.launcher.restart)()
             case LocalAction.CHOOSE_BACKGROUND:

@@ -119,7 +119,7 @@ def poll_status(request: Callable[[str], Any] = request, find_pid: Callable[[], 
     try:
         return summarize(Status.from_dict(request("status")))
     except LivebgError as error:
-        return summarize(error, lock_held=_held(find_pid))
+        return summarize(error, lock_held=is_lock_held(find_pid))
 
 
 def poll_presets(request: Callable[[str], Any] = request) -> PresetList:
@@ -130,9 +130,10 @@ def poll_presets(request: Callable[[str], Any] = request) -> PresetList:
         return PresetList()
 
 
-def _held(holder: Callable[[], int | None]) -> bool:
+def is_lock_held(find_pid: Callable[[], int | None] = running_pid) -> bool:
+    """Return whether a livebg runs, starts or stops; False if its folder cannot be read."""
     try:
-        return holder() is not None
+        return find_pid() is not None
     except LivebgError:
         return False
 

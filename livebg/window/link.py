@@ -7,18 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from livebg.daemon.client import request
-from livebg.daemon.runtime_dir import running_pid
+from livebg.daemon.client import COMMAND_TIMEOUT_S, request
 from livebg.daemon.status import PresetEntry, Status
 from livebg.errors import ConfigError, LivebgError, NotRunningError
+from livebg.tray.status import is_lock_held
 from livebg.window.state import CameraControl, Snapshot
 
 POLL_INTERVAL_S: Final = 0.8
 """Interval of polls while the window is visible. Changes made elsewhere appear within one second."""
 SET_INTERVAL_S: Final = 0.1
 """Minimum interval between two changes while a slider moves."""
-_COMMAND_TIMEOUT_S: Final = 60.0
-"""Maximum time for a command. Commands that load a large network take several seconds."""
 _JOIN_TIMEOUT_S: Final = 3.0
 Request = Callable[..., Any]
 Post = Callable[..., object]
@@ -35,7 +33,7 @@ def take_snapshot(send: Request, unknown: set[str]) -> Snapshot:
         snapshot = Snapshot(Status.from_dict(data), recording=data.get("recording"), can_record="recording" in data)
     except LivebgError as error:
         unknown.clear()
-        return Snapshot(error=error, starting=isinstance(error, NotRunningError) and _is_starting())
+        return Snapshot(error=error, starting=isinstance(error, NotRunningError) and is_lock_held())
     settings = _optional(send, "settings", unknown) or {}
     snapshot = replace(snapshot, values=settings.get("values", {}), settable=tuple(settings.get("settable", ())))
     presets = _optional(send, "presets", unknown)
@@ -61,13 +59,6 @@ def _optional(send: Request, command: str, unknown: set[str]) -> Mapping[str, An
     except LivebgError:
         return None
     return result
-
-
-def _is_starting() -> bool:
-    try:
-        return running_pid() is not None
-    except LivebgError:
-        return False
 
 
 class Edits:
@@ -144,7 +135,7 @@ class Link:
 
     def command(self, name: str, arguments: Mapping[str, Any] | None = None) -> None:
         """Send a command."""
-        self.run(lambda: self._send(name, arguments, timeout=_COMMAND_TIMEOUT_S))
+        self.run(lambda: self._send(name, arguments, timeout=COMMAND_TIMEOUT_S))
 
     def run(self, job: Callable[[], Any], done: Callable[[Any], object] | None = None) -> None:
         """Run ``job`` in the thread of commands, post its result to ``done``, and report a :class:`LivebgError`."""
@@ -163,7 +154,7 @@ class Link:
 
     def _send_edits(self) -> None:
         try:
-            self._send("set", {"settings": self._edits.take()}, timeout=_COMMAND_TIMEOUT_S)
+            self._send("set", {"settings": self._edits.take()}, timeout=COMMAND_TIMEOUT_S)
         except LivebgError as error:
             self._post(self._on_error, str(error))
         self._wake.set()
