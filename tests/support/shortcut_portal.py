@@ -1,17 +1,14 @@
 """A desktop portal for global shortcuts on a bus of its own, with a user who answers its dialog and presses keys."""
 
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from jeepney import DBusAddress, HeaderFields, MessageType, new_error, new_method_return, new_signal
-from jeepney.bus_messages import message_bus
-from jeepney.io.blocking import open_dbus_connection
+from jeepney import DBusAddress, HeaderFields, new_error, new_method_return, new_signal
 from jeepney.low_level import Message
 
-PATIENCE: Final = 20.0
-NAME: Final = "org.freedesktop.portal.Desktop"
+from tests.support.bus_program import BusProgram
+
 INTERFACE: Final = "org.freedesktop.portal.GlobalShortcuts"
 REGISTRY: Final = "org.freedesktop.host.portal.Registry"
 
@@ -42,8 +39,10 @@ class Desktop:
     """Requests that the program closed."""
 
 
-class ShortcutPortal:
-    """The portal of ``desktop`` on the bus at ``address``, from its making on, until it is closed."""
+class ShortcutPortal(BusProgram):
+    """The portal of ``desktop`` on the bus at ``address``."""
+
+    name = "org.freedesktop.portal.Desktop"
 
     def __init__(self, address: str, desktop: Desktop) -> None:
         self.desktop = desktop
@@ -53,19 +52,7 @@ class ShortcutPortal:
         """Connection and bound actions by session."""
         self.calls: list[str] = []
         self._requests = 0
-        self._ending = threading.Event()
-        self._connection = open_dbus_connection(address)
-        self._connection.send_and_get_reply(message_bus.RequestName(NAME))
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ending.set()
-        self._thread.join(PATIENCE)
-        self._connection.close()
+        super().__init__(address)
 
     @property
     def bound(self) -> tuple[str, ...]:
@@ -97,18 +84,7 @@ class ShortcutPortal:
         session, (program, _) = self.sessions.popitem()
         self._signal(program, "org.freedesktop.portal.Session", "Closed", None, (), path=session)
 
-    def _serve(self) -> None:
-        while not self._ending.is_set():
-            try:
-                message = self._connection.receive(timeout=0.02)
-            except TimeoutError:
-                continue
-            except ConnectionResetError:
-                return
-            if message.header.message_type is MessageType.method_call:
-                self._answer(message)
-
-    def _answer(self, message: Message) -> None:
+    def answer(self, message: Message) -> None:
         fields = message.header.fields
         program, interface, method = (fields[each] for each in (HeaderFields.sender, HeaderFields.interface, HeaderFields.member))
         self.calls.append(method)

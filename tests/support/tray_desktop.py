@@ -6,13 +6,12 @@ The last is a StatusNotifierWatcher, as panels have one: what it is shown over D
 import os
 import shutil
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from jeepney import DBusAddress, MessageType, new_method_call, new_method_return, new_signal
 from jeepney.bus_messages import message_bus
@@ -21,11 +20,11 @@ from jeepney.low_level import HeaderFields, Message
 from PIL import Image
 
 from livebg.tray.desktop import import_system_gi
+from tests.support.bus_program import BusProgram
 from tests.support.waiting import wait_until
 
 PATIENCE = 30.0
 """Seconds after which a test takes something for hung."""
-_WATCHER = "org.kde.StatusNotifierWatcher"
 _ITEM = "org.kde.StatusNotifierItem"
 _MENU = "com.canonical.dbusmenu"
 
@@ -88,34 +87,18 @@ class MenuItem:
     lines: tuple["MenuItem", ...] = ()
 
 
-@dataclass
-class FakePanel:
-    """Shows the icons of programs on the bus at ``address``, from its making on, until it is closed."""
+class FakePanel(BusProgram):
+    """Shows the icons of programs on the bus."""
 
-    address: str
-    items: list[tuple[str, str]] = field(default_factory=list)
-    """Each icon's place: a name on the bus and an object path."""
+    name = "org.kde.StatusNotifierWatcher"
 
-    def __post_init__(self) -> None:
-        self._ending = threading.Event()
-        self._connection = open_dbus_connection(self.address)
-        self._connection.send_and_get_reply(message_bus.RequestName(_WATCHER))
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
+    def __init__(self, address: str) -> None:
+        self.items: list[tuple[str, str]] = []
+        """Each icon's place: a name on the bus and an object path."""
+        super().__init__(address)
 
-    def close(self) -> None:
-        self._ending.set()
-        self._thread.join(PATIENCE)
-        self._connection.close()
-
-    def _serve(self) -> None:
-        while not self._ending.is_set():
-            try:
-                message = self._connection.receive(timeout=0.05)
-            except TimeoutError:
-                continue
-            if message.header.message_type is MessageType.method_call:
-                self._connection.send(self._reply(message))
+    def answer(self, message: Message) -> None:
+        self._connection.send(self._reply(message))
 
     def _reply(self, message: Message) -> Message:
         fields = message.header.fields
@@ -232,34 +215,7 @@ def _menu_item(layout: Any) -> MenuItem:
     )
 
 
-class Service:
-    """A program on the bus at ``address`` that answers the first call to its ``name``."""
-
-    name = ""
-
-    def __init__(self, address: str) -> None:
-        self._connection = open_dbus_connection(address)
-        self._connection.send_and_get_reply(message_bus.RequestName(self.name))
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.join(PATIENCE)
-        self._connection.close()
-
-    def _serve(self) -> None:
-        while (message := self._connection.receive(timeout=PATIENCE)).header.message_type is not MessageType.method_call:
-            continue
-        self.answer(message)
-
-    def answer(self, message: Message) -> None:
-        raise NotImplementedError
-
-
-class NotificationService(Service):
+class NotificationService(BusProgram):
     """Records the arguments of a notification."""
 
     name = "org.freedesktop.Notifications"
@@ -273,7 +229,7 @@ class NotificationService(Service):
         self._connection.send(new_method_return(message, "u", (1,)))
 
 
-class Portal(Service):
+class Portal(BusProgram):
     """A fake desktop portal whose file dialog returns ``uris``, or is canceled if that is None."""
 
     name = "org.freedesktop.portal.Desktop"
