@@ -95,13 +95,13 @@ def u2netp() -> Path:
 
 
 LONGER = {
-    "bare": "a Debian with nothing in it takes a quarter of an hour: `python -m pytest -m bare`",
+    "bare": "a minimal Debian takes a quarter of an hour: `python -m pytest -m bare`",
     "desktops": "preparing a desktop takes half an hour, using it minutes: `python -m pytest -m desktops`",
     "obs": "a Debian with OBS takes a quarter of an hour: `python -m pytest -m obs`",
     "packages": "building and installing packages takes half an hour: `python -m pytest -m packages`",
     "peers": "measuring beside peers takes minutes of a core: `python -m pytest -m peers`",
     "soak": "a soak takes two minutes of a core: `python -m pytest -m soak`",
-    "system": "a kernel of its own takes minutes: `python -m pytest -m system`",
+    "system": "booting a kernel takes minutes: `python -m pytest -m system`",
 }
 """Folders whose tests are marked with their name and run only if the command line names it, with the reason."""
 

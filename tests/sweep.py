@@ -80,7 +80,7 @@ def sweep(folder: Path, mode: str, jobs: int = 1) -> Iterator[Result]:
 
 
 def check(file: Path, mode: str) -> Result:
-    """Render one file in a process of its own, to an empty folder, and verify what it wrote."""
+    """Render one file in a separate process, to an empty folder, and verify what it wrote."""
     before = _digest(file)
     with tempfile.TemporaryDirectory(prefix="livebg-sweep-") as folder:
         command = [sys.executable, "-m", "livebg", "render", str(file), "-o", folder, "--mode", mode, "--quiet"]

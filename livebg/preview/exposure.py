@@ -37,7 +37,7 @@ class ExposureGuard:
         try:
             if _is_painted(self._title):
                 self._checks = 0
-        except Exception as error:  # noqa: BLE001 - whatever a display lacks, the preview goes on
+        except Exception as error:  # noqa: BLE001 - whatever a display lacks, the preview continues
             _LOG.debug("Cannot check whether the window is painted: %s", error)
             self._checks = 0
 

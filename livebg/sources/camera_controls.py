@@ -54,7 +54,7 @@ class CameraControls:
         self._saved, self._kernel = saved, kernel
 
     def read(self) -> list[Control]:
-        """Return all controls with their present values."""
+        """Return all controls with their current values."""
         try:
             with open_device(self.device.path, self._kernel) as fd:
                 return list(read_controls(fd, self._kernel).values())
@@ -71,7 +71,7 @@ class CameraControls:
             raise camera_failure(self.device, error, self._kernel) from error
 
     def save(self) -> list[str]:
-        """Saves the present values of the active controls, to be restored by each opening. Returns their keys."""
+        """Save the current values of the active controls, to be restored by each opening. Returns their keys."""
         values = {control.key: control.value for control in self.read() if control.active}
         if not values:
             raise ConfigError(f"The camera {self.device} has no controls to save.", "Choose another camera.")

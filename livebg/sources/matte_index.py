@@ -176,7 +176,7 @@ def _compare(path: Path, found: Sequence[int], unit: Fraction, expected: Sequenc
     number = max(each for each in differences if each is not None)
     count = f"it has {len(found)} frames and the video {len(expected)}"
     if number == len(expected):
-        problem = f"it goes on after the last frame of the video, at {float(found[number] * unit):.3f} s"
+        problem = f"it continues after the last frame of the video, at {float(found[number] * unit):.3f} s"
     else:
         wanted = f"the one at {float(expected[number] * time_base):.3f} s"
         problem = f"{wanted} is missing" if number == len(found) else f"{wanted} is at {float(found[number] * unit):.3f} s"

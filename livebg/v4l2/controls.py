@@ -52,7 +52,7 @@ AUTOMATIC: Final = frozenset(number for autos in _AUTOS.values() for number, _ i
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A control and its present value, for a boolean 0 or 1.
+    """A control and its current value, for a boolean 0 or 1.
 
     ``menu`` holds the choices of a menu by value, otherwise it is None. A control that is not ``active`` has no effect while an
     automatic control replaces it: ``activate`` is the setting (``auto_exposure=1``) that ends that, None if unknown.

@@ -172,7 +172,7 @@ class MainWindow:
         self._link.run(run, lambda _: self._fixes.check())
 
     def _watch(self, drawn: bool, may_be_visible: bool) -> None:
-        """Watch only while the window is drawn. Polling the status costs little and goes on while it may be visible."""
+        """Watch only while the window is drawn. Polling the status costs little and continues while it may be visible."""
         self._feed.box = self._call.box
         self._feed.set_watching(drawn and self._stack.get_visible_child_name() == "call")
         self._link.set_active(may_be_visible)

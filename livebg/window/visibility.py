@@ -38,7 +38,7 @@ class Visibility:
         self._attention.drawn(time.monotonic())
 
     def update(self) -> bool:
-        """Report the present state. Returns True, so that a timer goes on."""
+        """Report the current state. Returns True, so that the timer continues."""
         now = time.monotonic()
         if self._attention.needs_drawing(now):
             self.heartbeat.queue_draw()

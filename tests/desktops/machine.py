@@ -23,7 +23,7 @@ PATIENCE: Final = 120.0
 """Seconds after which a test takes something for hung."""
 LOGIN: Final = "livebg-test-login"
 _SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-# The overlay is mounted in a namespace of its own: it disappears with the container, however that ends. The control group is
+# The overlay is mounted in its own namespace: it disappears with the container, however that ends. The control group is
 # the root of the container's: containers that share one would wait for each other's processes.
 _BOOT: Final = """
 set -eu
@@ -46,7 +46,7 @@ def until(find: Callable[[], Found | None], what: str, patience: float = PATIENC
     """The first result that is neither None nor false; fails if there is none in time."""
     deadline = time.monotonic() + patience
     while not (found := find()):
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        assert time.monotonic() < deadline, f"timed out: {what}"
         time.sleep(0.2)
     return found
 

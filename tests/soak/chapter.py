@@ -102,7 +102,7 @@ class StagedSession(Session):
 
 
 class Chapter:
-    """A session with all its parts, in a folder of its own; ``number`` and the figures' seed decide what happens."""
+    """A session with all its parts, in a separate folder; ``number`` and the figures' seed decide what happens."""
 
     def __init__(self, props: SoakFiles, figures: Figures, number: int, folder: Path) -> None:
         self._figures, self._folder = figures, folder

@@ -11,7 +11,7 @@ FRAMES, CHAPTER, REST = 16_000, 8_000, 600
 
 
 def run_soak(state: Path) -> Figures:
-    """Run a soak in a process of its own and return its figures.
+    """Run a soak in a separate process and return its figures.
 
     The process has one heap: with a heap for each thread, the memory that they keep hides a leak, or resembles one.
     """

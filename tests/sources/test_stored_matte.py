@@ -178,7 +178,7 @@ def test_message_names_the_first_difference(tmp_path: Path) -> None:
         f"{start}it has 6 frames and the video 10, and the one at 0.240 s is missing.{hint}"
     )
     assert times_error(path, [*video, 240], video) == (
-        f"{start}it has 11 frames and the video 10, and it goes on after the last frame of the video, at 0.400 s.{hint}"
+        f"{start}it has 11 frames and the video 10, and it continues after the last frame of the video, at 0.400 s.{hint}"
     )
     assert times_error(path, [*video[:3], 75, *video[4:]], video) == (
         f"{start}it has 10 frames and the video 10, and the one at 0.120 s is at 0.125 s.{hint}"

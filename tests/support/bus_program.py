@@ -1,4 +1,4 @@
-"""Programs on a D-Bus bus of their own, which answer the program under test."""
+"""Programs on a separate D-Bus bus, which answer the program under test."""
 
 import os
 import threading

@@ -14,7 +14,7 @@ LARGE = "x" * 4_000_000
 
 
 class RunningServer:
-    """A server on a socket path of its own."""
+    """A server on a separate socket path."""
 
     def __init__(self, folder: Path, timeout: float = DEADLINE, most: int = 32) -> None:
         self.path = folder / "s"

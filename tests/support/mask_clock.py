@@ -1,4 +1,4 @@
-"""Simulated time for a pipeline whose masks are made in a thread of their own."""
+"""Simulated time for a pipeline whose masks are made in a separate thread."""
 
 import math
 import threading

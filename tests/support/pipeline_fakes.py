@@ -30,7 +30,7 @@ def noise_frame(seed: int, size: tuple[int, int] = (64, 48), color: ColorSpec = 
 
 
 class HandClock(Clock):
-    """A clock whose time is set by hand: ``seconds``."""
+    """A clock whose time is set manually: ``seconds``."""
 
     def __init__(self, seconds: float = 1000.0) -> None:
         self.seconds = seconds

@@ -1,6 +1,6 @@
 """``python -m tests.support.run_networks FOLDER``: opens and runs each network in it, and says of each on a line what came of it.
 
-A process of its own, since onnxruntime may die of a file; who reads the lines sees which was the last.
+A separate process, since onnxruntime may die of a file; who reads the lines sees which was the last.
 """
 
 import json

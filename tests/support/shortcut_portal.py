@@ -1,4 +1,4 @@
-"""A desktop portal for global shortcuts on a bus of its own, with a user who answers its dialog and presses keys."""
+"""A desktop portal for global shortcuts on a separate bus, with a user who answers its dialog and presses keys."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -12,5 +12,5 @@ def wait_until(condition: Callable[[], object], what: str = "", *, timeout: floa
     """Return as soon as ``condition`` is true, and fail after ``timeout`` seconds. ``what`` names it in the failure."""
     deadline = time.monotonic() + timeout
     while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        assert time.monotonic() < deadline, f"timed out: {what}"
         time.sleep(interval)

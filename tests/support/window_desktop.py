@@ -114,7 +114,7 @@ def report_lock(session: str, locked: bool) -> None:
 
 
 class Reader:
-    """Uses the window as a screen reader does, in a process of its own: AT-SPI belongs to a whole process."""
+    """Uses the window as a screen reader does, in a separate process: AT-SPI belongs to a whole process."""
 
     def __init__(self, address: str) -> None:
         command = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("window_reader.py"))]

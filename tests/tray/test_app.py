@@ -101,7 +101,7 @@ class Panel:
 
 @pytest.fixture
 def panel(pystray: Any, signals: Mapping[int, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Panel]:
-    """A panel that has started no tray yet, in a runtime folder of its own."""
+    """A panel that has started no tray yet, in a separate runtime folder."""
     assert signals == {}
     panel = Panel(tmp_path)
 
@@ -205,7 +205,7 @@ def test_signal_ends_the_tray(panel: Panel, signals: Mapping[int, Callable[[], b
 
 
 def test_diagnostics_do_not_delay_other_actions(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They run in a thread of their own; their failure is shown like any other."""
+    """They run in a separate thread; their failure is shown like any other."""
     monkeypatch.setenv("PATH", "/nowhere")
     with FakeDaemon():
         panel.start()
