@@ -182,7 +182,7 @@ class Output(Section):
 
     backend: Literal["auto", Backend] = Field(
         "auto",
-        description="auto, v4l2loopback, pipewire or both of these (Linux), obs (macOS, Windows), or null (no output)",
+        description="auto; v4l2loopback, pipewire or both (Linux); obs (macOS, Windows); or null (no output)",
     )
     label: str = Field("livebg", description="name of the virtual camera; with v4l2loopback, label of the device to write to")
     size: Annotated[str, AfterValidator(_output_size)] = Field(

@@ -1,4 +1,4 @@
-"""The demo: two freely available clips, rendered as portrait, green screen and matte, side by side.
+"""The demo: an animated photo and a real clip, both freely available, rendered as portrait, green screen and matte, side by side.
 
 ``clips`` finds the material and animates the photo, ``render`` renders and arranges pictures.
 """

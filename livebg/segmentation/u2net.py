@@ -39,7 +39,7 @@ class U2NetSegmenter:
       which takes 0.95 of the CPU time; the first picture of another size opens it once more, for any size.
     - ``normalization``: ``sigmoid`` is stable on video; ``minmax`` is rembg's normalization for still pictures and flickers on
       video.
-    - ``provider``: ``auto``, or a short or full name. ``chooser`` overrides it, for other candidates than this machine's.
+    - ``provider``: ``auto``, a short or full name, or a selector with other candidates than this machine's.
     - ``threads``: of the CPU provider. One needs the least CPU time per picture; more only reduce the latency.
 
     The constructor runs the network once. Raises :class:`~livebg.errors.ModelError` if the file is not such a network, does not
@@ -54,16 +54,15 @@ class U2NetSegmenter:
         input_size: Size | None = None,
         frame_size: Size | None = None,
         normalization: Normalization = "sigmoid",
-        provider: str = AUTO,
+        provider: str | ProviderSelector = AUTO,
         threads: int = 1,
-        chooser: ProviderSelector | None = None,
     ) -> None:
         # The bundled network's card describes its file. Reading the file takes half as long as opening the network.
         original = OnnxModel(path, None) if card.bundled else OnnxModel.read(path)
         self._card = with_metadata(card, original.metadata)
         self._normalization = normalization
         self._threads = threads
-        self._chooser = chooser or ProviderSelector(provider)
+        self._selector = ProviderSelector(provider) if isinstance(provider, str) else provider
         self._pixels = card.pixels or (math.prod(original.size) if original.size else _FALLBACK_PIXELS)
         self._size, self._frame_size = input_size, frame_size
         self._any_size: OnnxSession | None = None
@@ -138,7 +137,7 @@ class U2NetSegmenter:
         status = network.path.stat()
         identity = self._card.sha256 or f"{network.path.resolve()} {status.st_size} {status.st_mtime_ns}"
         self._network = network
-        self._session = self._chooser.open(f"{identity} {width}x{height} threads={self._threads}", start, seconds)
+        self._session = self._selector.open(f"{identity} {width}x{height} threads={self._threads}", start, seconds)
 
     def _run(self, network: OnnxSession, image: NDArray[np.uint8]) -> Alpha:
         output = network.run(self._tensor(image))

@@ -111,10 +111,10 @@ def test_auto_with_one_candidate_does_not_measure(memory: ProviderCache) -> None
 @pytest.mark.parametrize(("cuda", "fastest"), [(0.01, CUDA), (0.5, CPU)])
 def test_auto_selects_fastest_and_caches_it(memory: ProviderCache, cuda: float, fastest: str) -> None:
     machine = Machine({CUDA: cuda, CPU: 0.1})
-    chooser = ProviderSelector("auto", [CUDA, CPU], memory)
-    assert chooser.open("net 256x144", machine.start, machine.seconds) == f"running on {fastest}"
+    selector = ProviderSelector("auto", [CUDA, CPU], memory)
+    assert selector.open("net 256x144", machine.start, machine.seconds) == f"running on {fastest}"
     assert machine.timed == [CUDA, CPU]
-    assert chooser.open("net 256x144", machine.start, machine.seconds) == f"running on {fastest}"
+    assert selector.open("net 256x144", machine.start, machine.seconds) == f"running on {fastest}"
     assert machine.timed == [CUDA, CPU]
     assert machine.opened == [CUDA, CPU, fastest]
 
@@ -131,19 +131,19 @@ def test_other_size_or_candidates_are_measured(memory: ProviderCache) -> None:
 
 def test_cache_of_other_onnxruntime_version_is_ignored(memory: ProviderCache) -> None:
     machine = Machine({CUDA: 0.01, CPU: 0.1})
-    chooser = ProviderSelector("auto", [CUDA, CPU], memory)
-    chooser.open("net", machine.start, machine.seconds)
+    selector = ProviderSelector("auto", [CUDA, CPU], memory)
+    selector.open("net", machine.start, machine.seconds)
     old = known(memory.path).read_text().replace(onnxruntime.__version__, "1.0.0")
     assert old != known(memory.path).read_text()
     known(memory.path).write_text(old)
-    chooser.open("net", machine.start, machine.seconds)
+    selector.open("net", machine.start, machine.seconds)
     assert machine.timed == [CUDA, CPU] * 2
 
 
 def test_without_a_cache_file_auto_measures_each_time() -> None:
     machine = Machine({CUDA: 0.01, CPU: 0.1})
-    chooser = ProviderSelector("auto", [CUDA, CPU], ProviderCache(None))
-    assert [chooser.open("net", machine.start, machine.seconds) for _ in range(2)] == [f"running on {CUDA}"] * 2
+    selector = ProviderSelector("auto", [CUDA, CPU], ProviderCache(None))
+    assert [selector.open("net", machine.start, machine.seconds) for _ in range(2)] == [f"running on {CUDA}"] * 2
     assert machine.timed == [CUDA, CPU] * 2
 
 
@@ -155,10 +155,10 @@ def test_auto_skips_failing_provider(memory: ProviderCache) -> None:
 
 def test_auto_measures_again_when_cached_provider_fails(memory: ProviderCache, caplog: pytest.LogCaptureFixture) -> None:
     machine = Machine({CUDA: 0.01, CPU: 0.1})
-    chooser = ProviderSelector("auto", [CUDA, CPU], memory)
-    chooser.open("net", machine.start, machine.seconds)
+    selector = ProviderSelector("auto", [CUDA, CPU], memory)
+    selector.open("net", machine.start, machine.seconds)
     del machine.speed[CUDA]
-    assert chooser.open("net", machine.start, machine.seconds) == f"running on {CPU}"
+    assert selector.open("net", machine.start, machine.seconds) == f"running on {CPU}"
     assert f"The cached provider {CUDA} failed" in caplog.text
     assert list(json.loads(known(memory.path).read_text()).values()) == [CPU]
 

@@ -83,21 +83,21 @@ def test_missing_provider_fails(write_toy: WriteToy) -> None:
 
 
 def test_fallback_to_cpu_fails(write_toy: WriteToy, tmp_path: Path) -> None:
-    chooser = ProviderSelector("cuda", ["CUDAExecutionProvider", CPU], ProviderCache(tmp_path / "providers.json"))
+    selector = ProviderSelector("cuda", ["CUDAExecutionProvider", CPU], ProviderCache(tmp_path / "providers.json"))
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this build of onnxruntime has CUDA")
     with pytest.warns(UserWarning, match="not in available provider names"), pytest.raises(ModelError, match="CUDA"):
-        U2NetSegmenter(write_toy(ToyNetwork()), CARD, chooser=chooser)
+        U2NetSegmenter(write_toy(ToyNetwork()), CARD, provider=selector)
 
 
 def test_auto_skips_failing_provider(write_toy: WriteToy, tmp_path: Path) -> None:
     path = write_toy(ToyNetwork())
-    chooser = ProviderSelector("auto", ["AcmeExecutionProvider", CPU], ProviderCache(tmp_path / "providers.json"))
+    selector = ProviderSelector("auto", ["AcmeExecutionProvider", CPU], ProviderCache(tmp_path / "providers.json"))
     with pytest.warns(UserWarning, match="not in available provider names"):
-        segmenter = U2NetSegmenter(path, CARD, chooser=chooser)
+        segmenter = U2NetSegmenter(path, CARD, provider=selector)
     assert segmenter.provider == CPU
     # Cached: the broken provider is not tried again (a warning would fail this test).
-    assert U2NetSegmenter(path, CARD, chooser=chooser).provider == CPU
+    assert U2NetSegmenter(path, CARD, provider=selector).provider == CPU
 
 
 def _rembg_mask(path: Path, picture: Image.Image) -> NDArray[np.uint8]:
