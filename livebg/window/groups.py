@@ -81,7 +81,6 @@ class PresetsGroup:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._presets: tuple[PresetEntry, ...] = ()
         self._current: str | None = None
         save = icon_button("document-save-symbolic", translate("Save as a preset…"))
         save.connect("clicked", self._ask_name)
@@ -98,7 +97,7 @@ class PresetsGroup:
         self.widget.set_visible(presets is not None)
         if presets is None:
             return
-        self._presets, self._current = tuple(presets), current
+        self._current = current
         custom = [Choice(None, translate("Own settings"))] if current is None else []
         self._choice.set_choices([*custom, *(Choice(preset.name, preset.name) for preset in presets)])
         self._choice.show(current)

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,40 +12,9 @@ from livebg.daemon.protocol import MAX_ANSWER, VersionMismatch
 from livebg.daemon.runtime_dir import hold_lock
 from livebg.daemon.server import no_arguments
 from livebg.errors import ConfigError, LivebgError, ModelError, NotRunningError, SinkError, SourceError
-from tests.support.fake_daemon import DEADLINE, LIVE, FakeDaemon
+from tests.support.fake_daemon import DEADLINE, LIVE, FakeDaemon, FakeServer
 
 NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
-
-
-class FakeServer:
-    """A server in the daemon's place that accepts one request and sends any bytes; None: nothing, with the connection open."""
-
-    def __init__(self, path: Path, answer: bytes | None) -> None:
-        self._answer = answer
-        self._done = threading.Event()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.bind(str(path))
-        self._socket.listen(1)
-        self.heard = b""
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        connection, _ = self._socket.accept()
-        with connection:
-            self.heard = connection.recv(65536)
-            if self._answer is None:
-                self._done.wait(DEADLINE)
-            else:
-                connection.sendall(self._answer)
-
-    def __enter__(self) -> "FakeServer":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._done.set()
-        self._thread.join(DEADLINE)
-        self._socket.close()
 
 
 def error_message(kind: type[LivebgError], **arguments: Any) -> str:
@@ -107,7 +75,7 @@ def test_locked_but_not_listening_daemon_fails(runtime: Path) -> None:  # noqa: 
 def test_closed_connection_means_not_running(runtime: Path) -> None:
     with FakeServer(runtime / "s", b"") as impostor:
         assert error_message(NotRunningError, path=runtime / "s") == NOT_RUNNING
-    assert impostor.heard == b'{"version": 2, "command": "status", "arguments": {}}\n'
+    assert impostor.received == b'{"version": 2, "command": "status", "arguments": {}}\n'
 
 
 def test_missing_answer_times_out(runtime: Path) -> None:

@@ -11,38 +11,11 @@ import pytest
 from livebg.daemon.protocol import VersionMismatch
 from livebg.errors import ConfigError, LivebgError, NotRunningError
 from livebg.preview.client import Disconnected, PreviewClient, PreviewFrame, Receiver
-from tests.support.fake_daemon import DEADLINE
+from tests.support.fake_daemon import DEADLINE, FakeServer
 from tests.support.live_session import wait_for
 from tests.support.preview_session import PreviewSession
 
 NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
-
-
-class FakeServer:
-    """A server that sends ``answer`` to every client and disconnects."""
-
-    def __init__(self, path: Path, answer: bytes) -> None:
-        self._path, self._answer = path, answer
-        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listening.bind(str(path))
-        self._listening.listen()
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            connection, _ = self._listening.accept()
-            with connection:
-                if not connection.recv(65536):
-                    return
-                connection.sendall(self._answer)
-
-    def close(self) -> None:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as last:
-            last.connect(str(self._path))
-        self._thread.join(DEADLINE)
-        self._listening.close()
-        self._path.unlink()
 
 
 @pytest.fixture

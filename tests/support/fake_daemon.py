@@ -82,6 +82,48 @@ def temporary_runtime_dir(patch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield Path(folder) / "run"
 
 
+class FakeServer:
+    """A server that sends ``answer``, any bytes, to every client and disconnects; None: it sends nothing until it is closed."""
+
+    def __init__(self, path: Path, answer: bytes | None) -> None:
+        self._path, self._answer = path, answer
+        self.received = b""
+        """The last request."""
+        self._closing = threading.Event()
+        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listening.bind(str(path))
+        self._listening.listen()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            connection, _ = self._listening.accept()
+            with connection:
+                received = connection.recv(65536)
+                if not received:
+                    return
+                self.received = received
+                if self._answer is None:
+                    self._closing.wait(DEADLINE)
+                else:
+                    connection.sendall(self._answer)
+
+    def close(self) -> None:
+        self._closing.set()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as last:
+            last.connect(str(self._path))
+        self._thread.join(DEADLINE)
+        self._listening.close()
+        self._path.unlink()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 class FakeDaemon:
     """A fake daemon in the user's runtime folder, running as soon as it exists; ``stop`` ends it, unless it is ``deaf``."""
 

@@ -63,7 +63,6 @@ def test_request_numbers_match_kernel() -> None:
         abi.DQBUF: 0xC0585611,
         abi.STREAMON: 0x40045612,
         abi.STREAMOFF: 0x40045613,
-        abi.G_PARM: 0xC0CC5615,
         abi.S_PARM: 0xC0CC5616,
         abi.QUERYMENU: 0xC02C5625,
         abi.G_EXT_CTRLS: 0xC0205647,
