@@ -55,7 +55,7 @@ class FlowField:
 
     @classmethod
     def zero(cls, size: tuple[int, int]) -> "FlowField":
-        """Return zero flow; ``size`` is (width, height)."""
+        """Returns zero flow; ``size`` is (width, height)."""
         return cls(np.zeros((size[1], size[0], 2), np.float32))
 
     def compose(self, step: "FlowField") -> "FlowField":
@@ -67,7 +67,7 @@ class FlowField:
         return FlowField(step.flow + _warp(self.flow, step.flow), max(self.error, step.error))
 
     def inverse(self) -> "FlowField":
-        """Return the flow in the other direction, from the earlier picture to the later one.
+        """Returns the flow in the other direction, from the earlier picture to the later one.
 
         This is the first step of the fixed-point iteration of Chen et al., "A simple fixed-point approach to invert a deformation
         field", Medical Physics 2008; the second changes little. It costs a quarter of estimating that flow, and mattes come
@@ -76,7 +76,7 @@ class FlowField:
         return FlowField(-_warp(self.flow, -self.flow), self.error)
 
     def resized(self, size: tuple[int, int]) -> "FlowField":
-        """Return the same flow for pictures of ``size`` (width, height), in their pixels."""
+        """Returns the same flow for pictures of ``size`` (width, height), in their pixels."""
         rows, columns = self.flow.shape[:2]
         if size == (columns, rows):
             return self
@@ -88,7 +88,7 @@ class FlowField:
         return self.sampling(alpha.shape).warp(alpha)
 
     def sampling(self, shape: tuple[int, ...]) -> "Sampling":
-        """Return where pictures of ``shape`` (height, width, ...) are sampled, to warp several of them."""
+        """Returns where pictures of ``shape`` (height, width, ...) are sampled, to warp several of them."""
         return Sampling(*_coordinates(self.resized((shape[1], shape[0])).flow))
 
 
@@ -123,7 +123,7 @@ class FlowEstimator:
         self._small: NDArray[np.uint8] | None = None
 
     def update(self, luma: Pyramid) -> FlowField | None:
-        """Return the backward flow to the previous frame; ``luma`` has the frame's size.
+        """Returns the backward flow to the previous frame; ``luma`` has the frame's size.
 
         Returns None if there is no previous frame or it has another size.
         """
@@ -131,12 +131,12 @@ class FlowEstimator:
         return None if pair is None else self._estimate(*pair)
 
     def update_forward(self, luma: Pyramid) -> FlowField | None:
-        """Return the flow from the previous frame to this one, in place of that back to it."""
+        """Returns the flow from the previous frame to this one, in place of that back to it."""
         pair = self._pair(luma)
         return None if pair is None else self._estimate(*pair[::-1])
 
     def _pair(self, luma: Pyramid) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
-        """Return this frame and the previous one, downscaled, and store this one as the previous."""
+        """Returns this frame and the previous one, downscaled, and stores this one as the previous."""
         previous = self._small if luma.shape == self._shape else None
         self._shape = luma.shape
         self._small = small = luma.at(self.size(luma.shape[1], luma.shape[0]))
@@ -159,7 +159,7 @@ class FlowEstimator:
 
     @staticmethod
     def size(width: int, height: int) -> tuple[int, int]:
-        """Return the grid size (width, height) for frames of the given size: their aspect ratio within the limits of the
+        """Returns the grid size (width, height) for frames of the given size: their aspect ratio within the limits of the
         search."""
         root = math.sqrt(min(max(width / height, _MIN_ASPECT), _MAX_ASPECT))
         side = math.sqrt(_GRID_PIXELS)
@@ -172,7 +172,7 @@ def _warp(plane: NDArray[np.float32], flow: Flow) -> NDArray[np.float32]:
 
 
 def _coordinates(flow: Flow) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the column and row coordinates to which ``flow`` points."""
+    """Returns the column and row coordinates to which ``flow`` points."""
     height, width = flow.shape[:2]
     rows = np.arange(height, dtype=np.float32)[:, None]
     return _as_float32(flow[..., 0] + np.arange(width, dtype=np.float32)), _as_float32(flow[..., 1] + rows)

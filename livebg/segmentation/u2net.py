@@ -62,7 +62,7 @@ class U2NetSegmenter:
         self._card = with_metadata(card, original.metadata)
         self._normalization = normalization
         self._threads = threads
-        self._selector = ProviderSelector(provider) if isinstance(provider, str) else provider
+        self._chooser = ProviderSelector(provider) if isinstance(provider, str) else provider
         self._pixels = card.pixels or (math.prod(original.size) if original.size else _FALLBACK_PIXELS)
         self._size, self._frame_size = input_size, frame_size
         self._any_size: OnnxSession | None = None
@@ -137,7 +137,7 @@ class U2NetSegmenter:
         status = network.path.stat()
         identity = self._card.sha256 or f"{network.path.resolve()} {status.st_size} {status.st_mtime_ns}"
         self._network = network
-        self._session = self._selector.open(f"{identity} {width}x{height} threads={self._threads}", start, seconds)
+        self._session = self._chooser.open(f"{identity} {width}x{height} threads={self._threads}", start, seconds)
 
     def _run(self, network: OnnxSession, image: NDArray[np.uint8]) -> Alpha:
         output = network.run(self._tensor(image))

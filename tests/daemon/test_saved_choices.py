@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from livebg.daemon.bootstrap import drop_stale_choices
 from livebg.daemon.saved_choices import PERSISTED_KEYS, Choice, SavedChoices
 from livebg.daemon.settings_layers import SettingsLayers
 from livebg.errors import ConfigError, ModelError
-from tests.support.cli_runner import known, unset_variables
+from tests.support.cli_runner import known
 from tests.support.toy_network import ToyNetwork
 
 
@@ -19,7 +20,8 @@ from tests.support.toy_network import ToyNetwork
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    unset_variables(monkeypatch)
+    for name in [name for name in os.environ if name.upper().startswith("LIVEBG_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Pausing while the screen is locked: signals of desktops and logind on real buses, and the session's reaction."""
 
+import os
 import shutil
 import sys
 import threading
@@ -12,13 +13,14 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="D-Bus is Linux's")
 if sys.platform == "linux":
-    from jeepney import DBusAddress, new_signal
+    from jeepney import DBusAddress, HeaderFields, MessageType, new_method_return, new_signal
+    from jeepney.bus_messages import message_bus
     from jeepney.io.blocking import DBusConnection, open_dbus_connection
 
     from livebg.daemon.screen_lock import watch_screen_lock
-    from tests.support.bus_program import FakeLogind
     from tests.support.tray_desktop import session_bus
 
+PATIENCE = 20.0
 needs_bus = pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
 
 
@@ -29,6 +31,40 @@ def buses(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", session)
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", system)
         yield session, system
+
+
+class FakeLogind:
+    """Owns logind's name and reports two sessions: /own, this user's, and /other."""
+
+    def __init__(self, address: str) -> None:
+        self._connection = open_dbus_connection(address)
+        self._connection.send_and_get_reply(message_bus.RequestName("org.freedesktop.login1"))
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._ending.is_set():
+            try:
+                message = self._connection.receive(timeout=0.05)
+            except TimeoutError:
+                continue
+            except ConnectionResetError:  # a test that failed has ended the bus
+                return
+            if message.header.message_type is MessageType.method_call:
+                own = message.header.fields[HeaderFields.path] == "/own"
+                uid = os.getuid() if own else os.getuid() + 1
+                self._connection.send(new_method_return(message, "v", (("(uo)", (uid, "/user")),)))
+
+    def send(self, session: str, locked: bool) -> None:
+        place = DBusAddress(session, interface="org.freedesktop.DBus.Properties")
+        reported: tuple[object, ...] = ("org.freedesktop.login1.Session", {"LockedHint": ("b", locked)}, [])
+        self._connection.send(new_signal(place, "PropertiesChanged", "sa{sv}as", reported))
+
+    def close(self) -> None:
+        self._ending.set()
+        self._thread.join(PATIENCE)
+        self._connection.close()
 
 
 class FakeScreenSaver:

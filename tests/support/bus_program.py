@@ -1,10 +1,9 @@
 """Programs on a separate D-Bus bus, which answer the program under test."""
 
-import os
 import threading
 from typing import ClassVar, Final, Self
 
-from jeepney import DBusAddress, HeaderFields, MessageType, new_method_return, new_signal
+from jeepney import MessageType
 from jeepney.bus_messages import message_bus
 from jeepney.io.blocking import open_dbus_connection
 from jeepney.low_level import Message
@@ -51,20 +50,3 @@ class BusProgram:
                 return
             if message.header.message_type is MessageType.method_call:
                 self.answer(message)
-
-
-class FakeLogind(BusProgram):
-    """Reports two sessions: /own, this user's, and /other."""
-
-    name = "org.freedesktop.login1"
-
-    def answer(self, message: Message) -> None:
-        own = message.header.fields[HeaderFields.path] == "/own"
-        uid = os.getuid() if own else os.getuid() + 1
-        self._connection.send(new_method_return(message, "v", (("(uo)", (uid, "/user")),)))
-
-    def send(self, session: str, locked: bool) -> None:
-        """Report that a session was locked or unlocked."""
-        place = DBusAddress(session, interface="org.freedesktop.DBus.Properties")
-        reported: tuple[object, ...] = ("org.freedesktop.login1.Session", {"LockedHint": ("b", locked)}, [])
-        self._connection.send(new_signal(place, "PropertiesChanged", "sa{sv}as", reported))
