@@ -208,12 +208,14 @@ class AdaptivePipeline:
 
 
 def _halfway(before: tuple[Mask, FlowField | None] | None, mask: Mask) -> Mask:
-    """Returns the mean of ``mask`` and the previous mask, warped to the same frame, unless there is a cut in between.
+    """Returns the mean of ``mask`` and the previous mask, warped to the same frame, unless there is a cut or a gap in between.
 
     The correction by two frames' worth of new information then takes two frames, as it would with a mask for each: otherwise
-    every second frame flickers.
+    every second frame flickers. After a gap the previous mask is too old to be shown, also in part.
     """
     if before is None or before[1] is None or before[1].error > _CUT_ERROR:
+        return mask
+    if not 0 < mask.time - before[0].time <= MAX_MASK_AGE_S:
         return mask
     return Mask((before[1].warp(before[0].alpha) + mask.alpha) * np.float32(0.5), mask.time)
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 import cv2
@@ -182,6 +183,22 @@ def test_correction_of_reused_mask_takes_two_frames() -> None:
     run = AdaptivePipeline(unsmoothed, FixedGovernor(QualityLevel(reuse=True), False))
     mattes = [run.process(frame).matte for frame in still[:4]]
     assert [round(float(matte.alpha.mean()), -1) for matte in mattes if matte] == [0, 0, 130, 260]
+
+
+def test_mask_from_before_a_gap_is_not_blended_in() -> None:
+    """The scene looks the same after the gap, but the network no longer finds a person."""
+    still, _ = still_and_moving_frames()
+    answers = iter((1.0, 0.0))
+
+    class Changing(BrightSegmenter):
+        def segment(self, image: NDArray[np.uint8]) -> Alpha:
+            return np.full(image.shape[:2], next(answers), np.float32)
+
+    unsmoothed = Pipeline(Changing(), TemporalFilter(0), GuidedUpsampler(low=0, high=1), Compositor(render_matte))
+    run = AdaptivePipeline(unsmoothed, FixedGovernor(QualityLevel(reuse=True), False))
+    later = replace(still[2], pts=RATE)
+    mattes = [run.process(frame).matte for frame in (*still[:2], later)]
+    assert [int(matte.alpha.max()) for matte in mattes if matte] == [255, 255, 0]
 
 
 def test_full_quality_equals_plain_pipeline() -> None:
