@@ -45,8 +45,12 @@ class SessionController:
         self._cpu_before = time.process_time()
         self._changing = threading.Lock()
         """Held while settings change, which takes seconds if a network is loaded. Acquired before ``_lock``."""
+        self._toggling = threading.Lock()
+        """Held during :meth:`toggle`, so that toggles alternate. Acquired before ``_lock``."""
         self._lock = threading.RLock()
         """Guards the session and its state. Not held while a setting is prepared: hiding the room never waits for that."""
+        self._pauses = 0
+        """How often the user paused."""
 
     @property
     def settings(self) -> Settings:
@@ -55,10 +59,14 @@ class SessionController:
 
     def on(self) -> CommandResult:
         """Hides the room again. Raises the errors of loading the network if it was not loaded before."""
-        with self._lock:
-            if self._consent is not None:
-                self._hide(self._factory.prepare(_checked(self._settings)))
-            return self.result()
+        while True:
+            settings = self._settings
+            build = self._factory.prepare(_checked(settings)) if self._consent is not None else None
+            with self._lock:
+                if self._consent is not None and build is not None and settings is self._settings:
+                    self._hide(build)
+                if self._consent is None:
+                    return self.result()
 
     def off(self, consent: Consent) -> CommandResult:
         """Shows the room until ``on`` or the end of the run, with the user's consent."""
@@ -70,12 +78,13 @@ class SessionController:
 
     def toggle(self, consent: Consent) -> CommandResult:
         """Turns the effect off, using the consent, or on."""
-        with self._lock:
+        with self._toggling:
             return self.off(consent) if self._consent is None else self.on()
 
     def pause(self) -> CommandResult:
         """Shows the placeholder and closes the camera."""
         with self._lock:
+            self._pauses += 1
             self._session.pause()
             return self.result()
 
@@ -90,8 +99,10 @@ class SessionController:
         with self._lock:
             if not self._session.snapshot().paused:
                 return self.pause()
-            self.on()
-            return self.resume()
+            before = self._pauses
+        self.on()
+        with self._lock:
+            return self.resume() if before == self._pauses else self.result()
 
     def set_mode(self, mode: str) -> CommandResult:
         """Selects a mode and turns the effect on. Raises :class:`~livebg.errors.ConfigError` if no camera can show it."""
@@ -143,7 +154,8 @@ class SessionController:
         settings = _checked(with_startup_sections(layers.settings(), self._settings))
         changed = changed_keys(self._settings, settings)
         notes = [check_camera(settings)] if "camera.device" in changed else []
-        build = self._factory.prepare(settings) if any(not key.startswith("camera.") for key in changed) else None
+        hides = effect_on and self._consent is not None
+        build = self._factory.prepare(settings) if hides or any(not key.startswith("camera.") for key in changed) else None
         with self._lock:
             if self._consent is not None and effect_on:
                 self._hide(build or self._factory.prepare(settings))

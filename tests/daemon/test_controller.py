@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -352,6 +353,65 @@ def test_hiding_does_not_wait_for_network_loading(harness: ControllerHarness) ->
     setting.join(PATIENCE)
     assert harness.session.calls == ["room at once", "hidden at once", "pause", "hidden"]
     assert harness.controller.settings.model.threads == 3
+
+
+@pytest.mark.parametrize("command", ["on", "toggle", "mode", "pause_or_resume"])
+def test_pause_does_not_wait_for_the_network_that_hides_the_room(tmp_path: Path, command: str) -> None:
+    """After a start in mode none the network is loaded when the effect is turned on; the user may want to be hidden earlier."""
+    harness = ControllerHarness(tmp_path, consent=CONSENT)
+    controller = harness.controller
+    commands: dict[str, Callable[[], object]] = {
+        "on": controller.on,
+        "toggle": lambda: controller.toggle(CONSENT),
+        "mode": lambda: controller.set_mode("portrait"),
+        "pause_or_resume": controller.pause_or_resume,
+    }
+    loading, go_on = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        loading.set()
+        go_on.wait(2 * PATIENCE)
+
+    harness.looks.before = slow
+    if command == "pause_or_resume":
+        controller.pause()
+    hiding = threading.Thread(target=commands[command])
+    hiding.start()
+    assert loading.wait(PATIENCE)
+    pausing = threading.Thread(target=controller.pause)
+    pausing.start()
+    try:
+        wait_for(lambda: not pausing.is_alive(), "the answer to the pause")
+    finally:
+        go_on.set()
+        hiding.join(PATIENCE)
+        pausing.join(PATIENCE)
+    assert harness.session.calls[-2:] == ["pause", "hidden at once"]
+    assert (controller.result().effect, controller.result().paused) == (True, True)
+
+
+def test_on_applies_the_settings_changed_meanwhile(tmp_path: Path) -> None:
+    harness = ControllerHarness(tmp_path, consent=CONSENT)
+    loading, go_on = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        if not loading.is_set():
+            loading.set()
+            go_on.wait(2 * PATIENCE)
+
+    harness.looks.before = slow
+    hiding = threading.Thread(target=harness.controller.on)
+    hiding.start()
+    assert loading.wait(PATIENCE)
+    setting = threading.Thread(target=lambda: harness.controller.set({"effect.blur": 0.5}))
+    setting.start()
+    try:
+        wait_for(lambda: not setting.is_alive(), "the answer to the setting")
+    finally:
+        go_on.set()
+        hiding.join(PATIENCE)
+    assert harness.session.calls == ["hidden at once"]
+    assert harness.looks.prepared[-1].effect.blur == 0.5
 
 
 def test_concurrent_commands_are_atomic(harness: ControllerHarness) -> None:
