@@ -65,10 +65,13 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _reject_empty(cls, value: object) -> object:
-        """Reject an empty text or path, which would otherwise mean the current directory."""
-        if "" in (value if isinstance(value, list | tuple) else (value,)):
+    def _reject_unusable_text(cls, value: object) -> object:
+        """Reject an empty text or path, which would otherwise mean the current directory, and one that no path can have."""
+        texts = value if isinstance(value, list | tuple) else (value,)
+        if "" in texts:
             raise ValueError("It is empty. Write a value, or remove the setting.")
+        if any("\0" in text for text in texts if isinstance(text, str)):
+            raise ValueError("It contains a null character. Remove it.")
         return value
 
 

@@ -31,6 +31,7 @@ from livebg.sinks.pipewire.stream import StreamingFlag
 from livebg.sinks.virtual_camera import open_virtual_camera
 from livebg.sources.camera import camera_format, open_camera
 from livebg.sources.camera_controls import SavedControls
+from livebg.sources.ffmpeg_camera import is_url, public_url
 from livebg.sources.looping_file import LoopingFile
 from livebg.sources.media_types import VIDEO_SUFFIXES
 from livebg.v4l2.find_camera import find_camera, require_linux
@@ -78,14 +79,16 @@ def build_camera(settings: Settings, shape: VideoFormat) -> Camera:
 def check_camera(settings: Settings) -> str | None:
     """Returns why the configured camera is currently unavailable, or None if it is available or unknown.
 
-    Raises :class:`~livebg.errors.SourceError` for a permanent error: a video file that cannot be read, or a local camera
-    on another system than Linux.
+    Raises :class:`~livebg.errors.SourceError` for a permanent error: a video file that cannot be read, a malformed URL, or a
+    local camera on another system than Linux.
     """
     device = settings.camera.device
     file = video_file_or_none(device)
     if file is not None:
         LoopingFile(file).close()
         return None
+    if is_url(device):
+        public_url(device)
     if "://" in device:
         return None
     require_linux()

@@ -246,5 +246,7 @@ class _Holder:
                 self._actions[action]()
         except LivebgError as error:
             _LOG.warning("The shortcut for %s failed: %s", action, error)
+        except Exception:  # noqa: BLE001 - a bug must not end the other shortcuts
+            _LOG.exception("The shortcut for %s failed.", action)
         finally:
             self._held[action] = time.monotonic()  # after the action: repetitions wait meanwhile

@@ -20,7 +20,7 @@ _JOIN_TIMEOUT_S: Final = 1.0
 
 @contextmanager
 def reload_on_sighup(reload: Callable[[], object]) -> Iterator[None]:
-    """Call ``reload`` in its own thread on SIGHUP, for the ``with`` block. Its LivebgError is logged.
+    """Call ``reload`` in its own thread on SIGHUP, for the ``with`` block. Its errors are logged.
 
     If the controlling terminal is gone, exit as on Ctrl-C, with a KeyboardInterrupt; otherwise livebg would keep the camera on
     invisibly. Does nothing without SIGHUP (Windows), if it is ignored (``nohup``), and outside the main thread.
@@ -57,6 +57,8 @@ def _reload_on_request(requests: "queue.SimpleQueue[bool]", reload: Callable[[],
             _LOG.info("Configuration reloaded.")
         except LivebgError as error:
             _LOG.error("Reloading the configuration failed; the settings are unchanged: %s", error)
+        except Exception:  # noqa: BLE001 - a bug must not prevent later reloads
+            _LOG.exception("Reloading the configuration failed; the settings are unchanged.")
 
 
 def _has_terminal() -> bool:

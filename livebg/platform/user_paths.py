@@ -67,8 +67,9 @@ def expand_user(path: Path | str) -> Path:
 
 
 def is_file(path: Path) -> bool:
-    """Returns whether ``path`` is a file; False also if a folder of it cannot be entered, unlike :meth:`pathlib.Path.is_file`."""
-    with suppress(PermissionError):
+    """Returns whether ``path`` is a file; unlike :meth:`pathlib.Path.is_file`, False also if a folder of it cannot be entered or
+    the system has no such long names."""
+    with suppress(OSError):
         return path.is_file()
     return False
 

@@ -27,7 +27,17 @@ _MIN_CONNECT_TIMEOUT_S: Final = 5.0
 
 def is_url(name: str) -> bool:
     """Return whether ``name`` is the URL of a network camera."""
-    return "://" in name and urlsplit(name).scheme.lower() in _SCHEMES
+    scheme, separator, _ = name.strip().partition("://")
+    return bool(separator) and scheme.lower() in _SCHEMES
+
+
+def public_url(url: str) -> str:
+    """Return ``url`` without user, password and query. Raises :class:`~livebg.errors.SourceError` for a malformed one."""
+    try:
+        parts = urlsplit(url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+    except ValueError as error:
+        raise SourceError(f"The URL of the camera is malformed ({error}).", "Write it as rtsp://HOST/PATH.") from None
 
 
 class FFmpegCamera(LiveSource):
@@ -42,9 +52,7 @@ class FFmpegCamera(LiveSource):
     """
 
     def __init__(self, url: str, *, deadline: float = 2.0) -> None:
-        parts = urlsplit(url)
-        self._label = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
-        """The URL without user, password and query."""
+        self._label = public_url(url)
         self._deadline = deadline
         self.damaged = 0
         self._closed = False

@@ -93,11 +93,17 @@ class Tray:
         while not self._stopped.is_set():
             self._refresh.wait(POLL_INTERVAL_S)
             self._refresh.clear()
+            try:
+                self._poll()
+            except Exception:  # noqa: BLE001 - a bug must not leave an icon that never changes again
+                _LOG.exception("The tray icon cannot be updated.")
+
+    def _poll(self) -> None:
+        view = poll_status()
+        if view.status and view.status.state == "stalled":
+            self._stopped.wait(_STALL_CONFIRM_DELAY_S)
             view = poll_status()
-            if view.status and view.status.state == "stalled":
-                self._stopped.wait(_STALL_CONFIRM_DELAY_S)
-                view = poll_status()
-            self._show(view)
+        self._show(view)
 
     def _show(self, view: TrayStatus) -> None:
         presets = poll_presets() if view.status else PresetList()
@@ -115,6 +121,10 @@ class Tray:
             follow_up = self._actions.run(action, self.failed)
         except LivebgError as error:
             self.failed(str(error))
+            return
+        except Exception as error:  # noqa: BLE001 - a bug must not end the thread, or no later click would do anything
+            _LOG.exception("An action failed")
+            self.failed(f"Internal error ({type(error).__name__}: {error}). Report this bug.")
             return
         finally:
             self._refresh.set()

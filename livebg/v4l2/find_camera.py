@@ -16,6 +16,7 @@ AUTO = "auto"
 GROUP_ADVICE = "add yourself to the group video with `sudo usermod -aG video $USER` and log in again"
 GROUP_HINT: Final = f"{GROUP_ADVICE[:1].upper()}{GROUP_ADVICE[1:]}."
 _NO_CAMERA: Final = "There is no camera"
+_MAX_DIGITS: Final = 9
 
 
 def require_linux() -> None:
@@ -33,7 +34,7 @@ def find_camera(name: str | Path, kernel: Syscalls = SYSCALLS) -> Device:
     """
     require_linux()
     text = str(name).strip()
-    if text.isdecimal():
+    if text.isdecimal() and len(text) <= _MAX_DIGITS:
         return _device_at(Path(f"/dev/video{int(text)}"), kernel)
     if isinstance(name, Path) or "/" in text:
         return _device_at(kernel.resolve(Path(text)), kernel)

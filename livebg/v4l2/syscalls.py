@@ -70,8 +70,11 @@ class Syscalls:
         return [path for _, path in sorted((int(match[1]), path) for match, path in numbered if match)]
 
     def resolve(self, path: Path) -> Path:
-        """Resolve links, such as those in ``/dev/v4l/by-id``."""
-        return path.resolve()
+        """Resolve links, such as those in ``/dev/v4l/by-id``. Returns the path itself if they form a loop."""
+        try:
+            return path.resolve()
+        except (OSError, RuntimeError):  # also without a current directory
+            return path
 
     def open(self, path: Path) -> int:
         """Open for non-blocking reading and writing; return the descriptor."""

@@ -343,3 +343,12 @@ def test_an_empty_setting_is_refused(key: str, config: Path, monkeypatch: pytest
 def test_an_empty_folder_of_models_is_refused(config: Path) -> None:
     config.write_text('[model]\nfolders = ["models", ""]\n')
     assert config_error(config).endswith(f"for model.folders (from {config}). It is empty. Write a value, or remove the setting.")
+
+
+@pytest.mark.parametrize("key", ["effect.background", "model.name", "camera.device", "output.label"])
+def test_a_null_character_is_refused(key: str, config: Path) -> None:
+    section, _, name = key.partition(".")
+    config.write_text(f'[{section}]\n{name} = "/dev/a\\u0000b"\n')
+    assert config_error(config).endswith("It contains a null character. Remove it.")
+    config.write_text('[model]\nfolders = ["models", "a\\u0000b"]\n')
+    assert config_error(config).endswith("It contains a null character. Remove it.")

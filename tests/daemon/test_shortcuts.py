@@ -284,13 +284,20 @@ def test_keys_of_other_sessions_do_nothing(bus: str, granted: GrantedShortcuts, 
         wait_until(lambda: actions.ran == ["pause_or_resume"])
 
 
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ModelError("The network is damaged.", "Pull it again."), "The shortcut for next_preset failed: The network is damaged."),
+        (KeyError("a defect"), "KeyError: 'a defect'"),
+    ],
+)
 def test_failed_action_is_logged_and_next_one_runs(
-    bus: str, granted: GrantedShortcuts, desktop: "Desktop", caplog: pytest.LogCaptureFixture
+    bus: str, granted: GrantedShortcuts, desktop: "Desktop", caplog: pytest.LogCaptureFixture, error: Exception, text: str
 ) -> None:
     actions = Actions()
 
     def fail() -> None:
-        raise ModelError("The network is damaged.", "Pull it again.")
+        raise error
 
     actions["next_preset"] = fail
     with ShortcutPortal(bus, desktop) as portal, GlobalShortcuts(actions, granted) as shortcuts:
@@ -298,7 +305,7 @@ def test_failed_action_is_logged_and_next_one_runs(
         portal.press("next_preset")
         portal.press("pause_or_resume")
         wait_until(lambda: actions.ran == ["pause_or_resume"])
-    assert "The shortcut for next_preset failed: The network is damaged." in caplog.text
+    assert text in caplog.text
 
 
 def test_portal_without_registry_is_used(bus: str, granted: GrantedShortcuts, desktop: "Desktop") -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from livebg.daemon.status import PresetList
 from livebg.errors import DisplayError, LivebgError
 from livebg.system.host import Commands, ToolResult
 from livebg.tray.actions import ActionRunner, Autostart
@@ -176,6 +177,35 @@ def test_failure_without_a_notification_service_is_still_shown(panel: Panel, mon
     panel.machine.code = 1
     panel.start()
     wait_until(lambda: "✗" in "".join(panel.items()))
+
+
+def test_click_after_a_defect_still_reaches_the_daemon(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_autostart: Autostart, _on: bool) -> None:
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(Autostart, "switch", fail)
+    received: list[Mapping[str, Any]] = []
+    with FakeDaemon(more={"pause": received.append}):
+        panel.start()
+        panel.click("Show this icon at login")
+        until(lambda: panel.notified == ["Internal error (KeyError: 'a defect'). Report this bug."])
+        panel.click("Pause camera")
+        until(lambda: received == [{}])
+
+
+def test_icon_is_updated_after_a_defect(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeDaemon():
+        panel.start()
+        failed = threading.Event()
+
+        def fail_once() -> PresetList:
+            failed.set()
+            raise KeyError("a defect")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("livebg.tray.app.poll_presets", lambda: fail_once() if not failed.is_set() else PresetList())
+            assert failed.wait(DEADLINE)
+    until(lambda: panel.title == "livebg is not running")
 
 
 def test_quit_leaves_the_daemon_running(panel: Panel) -> None:
