@@ -100,7 +100,7 @@ class OutputLoop:
         while not self._stop.is_set():
             try:
                 with self._open_sink() as sink:
-                    self.device, self.lost = getattr(sink, "device", None), None
+                    self.device = getattr(sink, "device", None)
                     self._serve(sink, on_alive)
             except SinkError as error:
                 before, self.lost, self.showing = self.lost, str(error), False
@@ -118,6 +118,7 @@ class OutputLoop:
 
     def _serve(self, sink: Sink, on_alive: Callable[[], None]) -> None:
         self._send(sink, None)  # send immediately: readers see the camera only after the first picture
+        self.lost = None  # not earlier: it may open and take no picture
         while not self._stop.is_set():
             interval = KEEPALIVE_INTERVAL_S if self._path.demand.watched else IDLE_INTERVAL_S
             if self.showing:

@@ -173,6 +173,32 @@ def test_session_ends_if_no_output_can_be_opened() -> None:
         make(*sinks).run()
 
 
+def test_output_that_opens_but_takes_no_picture_stays_lost_and_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """As a device whose format another program keeps changing: an entry in the log for each attempt would fill the disk."""
+    lost: list[str | None] = []
+
+    class RejectingSink(RecordingSink):
+        def send(self, composite: Composite) -> None:
+            if self.opened > 1:
+                lost.append(live.snapshot().output_lost)
+            if rejects.is_set():
+                raise SinkError("The device takes no picture.", "Close the other program.")
+            super().send(composite)
+
+    sink, rejects = RejectingSink(), threading.Event()
+    live = make(sink, presence=(AlwaysWatched,))
+    with running(live):
+        wait_for(lambda: sink.people > 5, "people")
+        rejects.set()
+        wait_for(lambda: sink.opened > 4, "the attempts")
+        assert set(lost[1:]) == {"The device takes no picture. Close the other program."}
+        rejects.clear()
+        before = sink.people
+        wait_for(lambda: sink.people > before + 5, "people again")
+        assert live.snapshot().output_lost is None
+    assert sum("takes no picture" in record.message for record in caplog.records) == 1
+
+
 def test_all_outputs_lost_later_are_retried() -> None:
     sinks = RecordingSink(), RecordingSink()
     live = make(*sinks)
