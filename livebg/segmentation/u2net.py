@@ -111,15 +111,30 @@ class U2NetSegmenter:
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"A segmenter needs uint8 of shape (height, width, 3), got {image.dtype} {image.shape}.")
-        return self._run(self._session_for((image.shape[1], image.shape[0])), image)
+        size = image.shape[1], image.shape[0]
+        session = self._session_for(size)
+        if session.size in (None, size):
+            return self._run(session, image)
+        scaled = np.asarray(cv2.resize(image, session.size, interpolation=cv2.INTER_LINEAR), np.uint8)
+        return np.asarray(cv2.resize(self._run(session, scaled), size, interpolation=cv2.INTER_LINEAR), np.float32)
 
     def _session_for(self, size: Size) -> OnnxSession:
         """Return the session for pictures of ``size``. The first one of another size than the frames' opens it."""
         if self._session.size in (None, size):
             return self._session
         with self._opening:
-            self._any_size = self._any_size or self._network.open(self.provider, self._threads)
+            self._any_size = self._any_size or self._open_any_size()
             return self._any_size
+
+    def _open_any_size(self) -> OnnxSession:
+        """Returns a session for any size; the one that is open if the file has been removed, replaced or damaged since."""
+        try:
+            if self._file != _identity(self._network):
+                raise ModelError(f"{self._network.path} has changed.", "Restart livebg to use it.")
+            return self._network.open(self.provider, self._threads)
+        except (ModelError, OSError) as error:
+            _LOG.warning("The network stays at its size: %s", error)
+            return self._session
 
     def _start(self, network: OnnxModel) -> None:
         """Open the network and run it once, which validates the size and keeps the slow first run out of the first frame."""
@@ -134,9 +149,8 @@ class U2NetSegmenter:
         def seconds(running: OnnxSession) -> float:
             return median_seconds(lambda: self._run(running, gray))
 
-        status = network.path.stat()
-        identity = self._card.sha256 or f"{network.path.resolve()} {status.st_size} {status.st_mtime_ns}"
-        self._network = network
+        identity = self._card.sha256 or f"{network.path.resolve()} {_identity(network)}"
+        self._network, self._file = network, _identity(network)
         self._session = self._chooser.open(f"{identity} {width}x{height} threads={self._threads}", start, seconds)
 
     def _run(self, network: OnnxSession, image: NDArray[np.uint8]) -> Alpha:
@@ -161,3 +175,9 @@ class U2NetSegmenter:
         levels = np.arange(_LEVELS) / maximum
         table: NDArray[np.float64] = (levels - np.array(self._card.mean)[:, None]) / np.array(self._card.std)[:, None]
         return table.astype(np.float32)
+
+
+def _identity(network: OnnxModel) -> str:
+    """Returns what changes with the content of a network's file. Raises OSError."""
+    status = network.path.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"

@@ -71,6 +71,28 @@ def test_threads_that_need_second_session_open_it_once(sessions: list[str]) -> N
     assert len(sessions) == 2
 
 
+@pytest.mark.parametrize("fate", ["removed", "damaged", "replaced"])
+def test_other_sizes_work_after_the_file_changed(
+    write_toy: WriteToy, tmp_path: Path, fate: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The governor asks for smaller pictures under load, which may be weeks after the start."""
+    toy = ToyNetwork()
+    path = write_toy(toy)
+    segmenter = U2NetSegmenter(path, CARD, provider="cpu", frame_size=(640, 480))
+    other = ToyNetwork(gain=0.0, offset=1.0).write(tmp_path / "other.onnx").read_bytes()
+    if fate == "removed":
+        path.unlink()
+    else:
+        path.write_bytes(other if fate == "replaced" else b"damaged")
+    width, height = segmenter.scaled_size(640, 480, 0.5)
+    picture = np.full((height, width, 3), 200, np.uint8)
+    for _ in range(2):
+        alpha = segmenter.segment(picture)
+        assert (alpha.shape, alpha.dtype) == ((height, width), np.float32)
+        assert alpha == pytest.approx(toy.alpha(picture), abs=1e-4)
+    assert sum("stays at its size" in record.message for record in caplog.records) == 1
+
+
 def test_name_and_provider_are_reported(write_toy: WriteToy) -> None:
     segmenter = U2NetSegmenter(write_toy(ToyNetwork()), CARD, provider="cpu")
     assert segmenter.name == "toy"

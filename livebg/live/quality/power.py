@@ -20,8 +20,9 @@ def on_battery(read: Callable[[], Any] | None = None) -> bool:
         return False
     try:
         battery = read()
-    except OSError as error:
-        # The folder is missing without power supplies or /sys (containers), and entries may vanish while they are read.
+    except (OSError, TypeError, ValueError) as error:
+        # The folder is missing without power supplies or /sys (containers), entries may vanish while they are read, and psutil
+        # expects a number in each.
         _LOG.debug("Cannot read the battery: %s", error)
         return False
     return battery is not None and battery.power_plugged is False
