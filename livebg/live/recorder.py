@@ -68,6 +68,8 @@ class Recorder:
         self._thread: threading.Thread | None = None
         self._last: RecordingStatus | None = None
         self._microphone: Microphone | None = None
+        self._switching = threading.Lock()
+        """Held while the microphone is turned on or off: one that is being turned on while a pause begins is off after it."""
 
     @property
     def status(self) -> RecordingStatus | None:
@@ -86,16 +88,16 @@ class Recorder:
                 raise ConfigError(f"livebg already records {self.status.path}.", "Run `livebg record --stop` first.")
             microphone = None if options.audio is None else Microphone(recorder_command(options.audio, AUDIO_RATE))
             with ExitStack() as opening:
-                if microphone is not None and not self._is_paused():
+                if microphone is not None:
+                    self._microphone = microphone  # a pause finds it before it is on
                     opening.callback(microphone.stop)
-                    microphone.start()
-                    microphone.check()
+                    if self._turn_on(microphone):
+                        microphone.check()
                 file = RecordingFile(options.path, self._format, audio=microphone is not None, overwrite=options.overwrite)
                 opening.pop_all()
             self._stop.clear()
             composite = self._composite if consent is None else _any_composite
             run = _Recording(file, options, microphone, composite, self._clock.monotonic(), options.audio)
-            self._microphone = microphone
             self._last = started = run.status(0.0)
             self._thread = threading.Thread(target=self._run, args=(run,), name="livebg recorder", daemon=True)
             self._thread.start()
@@ -118,9 +120,10 @@ class Recorder:
 
     def mute(self) -> None:
         """Turns the microphone off before it returns. The recorder turns it on again unless ``is_paused``."""
-        microphone = self._microphone
-        if microphone is not None:
-            microphone.stop()
+        with self._switching:
+            microphone = self._microphone
+            if microphone is not None:
+                microphone.stop()
 
     def close(self) -> None:
         """Completes the running recording, if any."""
@@ -142,9 +145,11 @@ class Recorder:
         finally:
             if run.microphone is not None:
                 run.microphone.stop()
-            self._finish(run)
-            self._microphone = None
-            self._last = replace(run.status(self._clock.monotonic() - run.began), active=False)
+            try:
+                self._finish(run)
+            finally:
+                self._microphone = None
+                self._last = replace(run.status(self._clock.monotonic() - run.began), active=False)
 
     def _finish(self, run: "_Recording") -> None:
         """Completes the file. No player opens one without a picture, so that one is removed."""
@@ -185,8 +190,16 @@ class Recorder:
             run.microphone = None
             run.audio, run.problem = None, "The microphone stopped. The recording continues without sound."
         elif not microphone.started:
-            microphone.start()
+            self._turn_on(microphone)
         return samples
+
+    def _turn_on(self, microphone: Microphone) -> bool:
+        """Turns the microphone on unless paused. Returns whether it is on."""
+        with self._switching:
+            if self._is_paused():
+                return False
+            microphone.start()
+            return True
 
 
 @dataclass

@@ -129,7 +129,8 @@ class RecordingFile(Sink):
         if not self._ended:
             self._ended = True
             self._release()
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):  # its folder may be gone or read-only by now
+                self._path.unlink()
 
     def _release(self) -> None:
         with suppress(av.FFmpegError, OSError):

@@ -1,11 +1,13 @@
 """Recordings of a live session: what apps see, thinned if need be, never the room without consent, never at the call's cost."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,10 +23,10 @@ from livebg.live.recorder import Recorder, RecordingOptions
 from livebg.live.stats import RecordingStatus
 from livebg.pipeline import Passthrough
 from livebg.sinks.recording import RecordingFile
-from livebg.sources.microphone import recorder_command
+from livebg.sources.microphone import Microphone, recorder_command
 from tests.support.fake_daemon import temporary_runtime_dir
 from tests.support.live_recording import contains_room, recorded_pictures, shows_green
-from tests.support.live_session import state, wait_for
+from tests.support.live_session import PATIENCE, state, wait_for
 from tests.support.pipeline_fakes import HandClock
 from tests.support.preview_session import PreviewSession
 from tests.support.sink_contract import composite
@@ -369,3 +371,67 @@ def microphones() -> bool:
     time.sleep(0.3)  # the recorder looks at the pause every 0.1 s
     found = subprocess.run(["/usr/bin/pgrep", "-f", "programs/parec"], capture_output=True, check=False)
     return found.returncode == 0
+
+
+def test_recording_whose_file_cannot_be_removed_ends(folder: Path, tmp_path: Path) -> None:
+    """Otherwise the status would name it for ever, and no other could start."""
+    recorder, place = recorder_of(PreviewSession(folder)), tmp_path / "talks"
+    place.mkdir()
+    recorder.start(options(place / "a.mkv"))  # the session does not run, so there is no picture to keep
+    shutil.rmtree(place)
+    place.touch()
+    assert not recorder.stop().active
+    assert recorder.status is None
+    recorder.start(options(tmp_path / "b.mkv"))
+    recorder.stop()
+
+
+class Pausing:
+    """A session whose pause arrives just after the recorder has found that there is none, once ``armed``."""
+
+    def __init__(self) -> None:
+        self.armed, self.paused, self.answered = threading.Event(), threading.Event(), threading.Event()
+        self.recorder: Recorder | None = None
+
+    def is_paused(self) -> bool:
+        paused = self.paused.is_set()
+        if not paused and self.armed.is_set():
+            self.armed.clear()
+            threading.Thread(target=self._pause).start()
+            self.answered.wait(0.5)
+        return paused
+
+    def _pause(self) -> None:
+        assert self.recorder is not None
+        self.paused.set()
+        self.recorder.mute()
+        self.answered.set()
+
+
+@pytest.mark.parametrize("starting", [True, False])
+@pytest.mark.usefixtures("parec")
+def test_microphone_is_never_started_after_a_pause(
+    tmp_path: Path, starting: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pause, started_late = Pausing(), list[str]()
+    start = Microphone.start
+
+    def record_start(microphone: Microphone) -> None:
+        if pause.answered.is_set():
+            started_late.append("started")
+        start(microphone)
+
+    monkeypatch.setattr(Microphone, "start", record_start)
+    recorder = pause.recorder = Recorder(PreviewFeed(lambda _: None), FORMAT, pause.is_paused)
+    if starting:
+        pause.armed.set()
+        with suppress(SourceError):  # there may be no sound before the pause
+            recorder.start(options(tmp_path / "a.mkv", audio="default"))
+    else:
+        pause.paused.set()
+        recorder.start(options(tmp_path / "a.mkv", audio="default"))
+        pause.armed.set()
+        pause.paused.clear()
+    assert pause.answered.wait(PATIENCE)
+    recorder.close()
+    assert started_late == []
