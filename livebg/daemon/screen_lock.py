@@ -1,8 +1,8 @@
 """Detects a locked screen over D-Bus, to hide the user's desk while they are away.
 
 Desktops report it on the session bus (``ActiveChanged`` of the screen saver), logind on the system bus (``LockedHint`` of the
-user's session). A source that reports locked must also report unlocked. logind's ``Lock`` signal is not used: it only requests a
-lock, and no signal marks its end.
+user's session, which also tells at the start). A source that reports locked must also report unlocked, or end. logind's ``Lock``
+signal is not used: it only requests a lock, and no signal marks its end.
 """
 
 import logging
@@ -29,6 +29,7 @@ _SCREENSAVER_NAMES: Final = tuple(
 )
 _LOGIND: Final = "org.freedesktop.login1"
 _SESSION: Final = f"{_LOGIND}.Session"
+_MANAGER: Final = f"{_LOGIND}.Manager"
 _PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 _RECONNECT_DELAY_S: Final = 30.0
 _TIMEOUT_S: Final = 5.0
@@ -38,7 +39,10 @@ Heard = Callable[[str, bool], None]
 
 @contextmanager
 def watch_screen_lock(enabled: bool, on_change: Callable[[bool], None]) -> Iterator[None]:
-    """If ``enabled``, call ``on_change`` from a thread when the screen is locked or unlocked, for the ``with`` block."""
+    """If ``enabled``, call ``on_change`` from a thread when the screen is locked or unlocked, for the ``with`` block.
+
+    A lock is reported again by each source: the user may have ended an earlier one whose end was missed.
+    """
     if enabled and sys.platform != "linux":
         _LOG.warning("output.pause_on_lock has no effect on this system. It requires a Linux desktop.")
         enabled = False
@@ -53,7 +57,7 @@ def watch_screen_lock(enabled: bool, on_change: Callable[[bool], None]) -> Itera
         with lock:
             before = bool(locked_by)
             (locked_by.add if locked else locked_by.discard)(source)
-            if bool(locked_by) != before:
+            if locked or (before and not locked_by):
                 on_change(locked)
 
     listeners = [_Listener("SESSION", _listen_to_savers, update), _Listener("SYSTEM", _listen_to_logind, update)]
@@ -109,12 +113,40 @@ def _listen_to_logind(bus: "DBusConnection", heard: Heard) -> None:
     rule = MatchRule(type="signal", sender=_LOGIND, interface=_PROPERTIES, member="PropertiesChanged")
     rule.add_arg_condition(0, _SESSION)
     _request(bus, message_bus.AddMatch(rule))
-    # Messages carry the sender's unique name; the match rule of the bus ensures that it is logind.
-    for message in _signals(bus, MatchRule(type="signal", interface=_PROPERTIES, member="PropertiesChanged")):
-        path = message.header.fields[HeaderFields.path]
-        hint = dict(message.body[1]).get("LockedHint")
-        if hint is not None and _is_own(bus, path):
-            heard(path, bool(hint[1]))
+    _request(bus, message_bus.AddMatch(MatchRule(type="signal", sender=_LOGIND, interface=_MANAGER, member="SessionRemoved")))
+    with bus.filter(MatchRule(type="signal"), queue=deque()) as waiting:
+        with suppress(DBusErrorResponse):  # there is no logind
+            for path in _locked_sessions(bus):
+                heard(path, True)
+        while True:
+            _handle_logind(bus, bus.recv_until_filtered(waiting), heard)
+
+
+def _handle_logind(bus: "DBusConnection", message: "Message", heard: Heard) -> None:
+    member, path = (message.header.fields.get(field) for field in (HeaderFields.member, HeaderFields.path))
+    if member not in ("SessionRemoved", "PropertiesChanged") or not _is_from_logind(bus, message):
+        return
+    if member == "SessionRemoved":
+        heard(message.body[1], False)
+        return
+    hint = dict(message.body[1]).get("LockedHint")
+    if hint is not None and _is_own(bus, path):
+        heard(path, bool(hint[1]))
+
+
+def _is_from_logind(bus: "DBusConnection", message: "Message") -> bool:
+    """Returns whether logind sent a signal: match rules do not apply to those that others send to this connection alone."""
+    with suppress(DBusErrorResponse):
+        (owner,) = _request(bus, message_bus.GetNameOwner(_LOGIND))
+        return bool(message.header.fields.get(HeaderFields.sender) == owner)
+    return False
+
+
+def _locked_sessions(bus: "DBusConnection") -> list[str]:
+    """Returns the object paths of this user's locked sessions."""
+    place = DBusAddress("/org/freedesktop/login1", _LOGIND, _MANAGER)
+    (sessions,) = _request(bus, new_method_call(place, "ListSessions"))
+    return [path for _, uid, _, _, path in sessions if uid == os.getuid() and _session_property(bus, path, "LockedHint")[1]]
 
 
 def _signals(bus: "DBusConnection", rule: "MatchRule") -> "Iterator[Message]":
@@ -125,10 +157,18 @@ def _signals(bus: "DBusConnection", rule: "MatchRule") -> "Iterator[Message]":
 
 
 def _is_own(bus: "DBusConnection", session: str) -> bool:
-    """Returns whether the session belongs to this user."""
+    """Returns whether the session belongs to this user and still exists."""
+    with suppress(DBusErrorResponse):
+        _, (uid, _) = _session_property(bus, session, "User")
+        return bool(uid == os.getuid())
+    return False
+
+
+def _session_property(bus: "DBusConnection", session: str, name: str) -> tuple[str, Any]:
+    """Returns the signature and the value of a session's property."""
     place = DBusAddress(session, _LOGIND, _PROPERTIES)
-    (_, (uid, _)), *_ = _request(bus, new_method_call(place, "Get", "ss", (_SESSION, "User")))
-    return bool(uid == os.getuid())
+    signature, value = _request(bus, new_method_call(place, "Get", "ss", (_SESSION, name)))[0]
+    return str(signature), value
 
 
 def _request(bus: "DBusConnection", message: "Message") -> tuple[Any, ...]:

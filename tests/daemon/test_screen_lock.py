@@ -16,6 +16,7 @@ if sys.platform == "linux":
     from jeepney import DBusAddress, HeaderFields, MessageType, new_method_return, new_signal
     from jeepney.bus_messages import message_bus
     from jeepney.io.blocking import DBusConnection, open_dbus_connection
+    from jeepney.low_level import Message
 
     from livebg.daemon.screen_lock import watch_screen_lock
     from tests.support.tray_desktop import session_bus
@@ -34,9 +35,10 @@ def buses(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
 
 
 class FakeLogind:
-    """Owns logind's name and reports two sessions: /own, this user's, and /other."""
+    """Owns logind's name and reports two sessions: /own, this user's, and /other. ``locked`` are those locked at the start."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *locked: str) -> None:
+        self._locked = locked
         self._connection = open_dbus_connection(address)
         self._connection.send_and_get_reply(message_bus.RequestName("org.freedesktop.login1"))
         self._ending = threading.Event()
@@ -52,9 +54,22 @@ class FakeLogind:
             except ConnectionResetError:  # a test that failed has ended the bus
                 return
             if message.header.message_type is MessageType.method_call:
-                own = message.header.fields[HeaderFields.path] == "/own"
-                uid = os.getuid() if own else os.getuid() + 1
-                self._connection.send(new_method_return(message, "v", (("(uo)", (uid, "/user")),)))
+                self._answer(message)
+
+    def _answer(self, message: Message) -> None:
+        path, uids = message.header.fields[HeaderFields.path], {"/own": os.getuid(), "/other": os.getuid() + 1}
+        if message.header.fields[HeaderFields.member] == "ListSessions":
+            sessions = [(path[1:], uid, "user", "seat0", path) for path, uid in uids.items()]
+            self._connection.send(new_method_return(message, "a(susso)", (sessions,)))
+        elif message.body[1] == "LockedHint":
+            self._connection.send(new_method_return(message, "v", (("b", path in self._locked),)))
+        else:
+            self._connection.send(new_method_return(message, "v", (("(uo)", (uids[path], "/user")),)))
+
+    def remove(self, session: str) -> None:
+        """The user's session ends, however it ends."""
+        place = DBusAddress("/org/freedesktop/login1", interface="org.freedesktop.login1.Manager")
+        self._connection.send(new_signal(place, "SessionRemoved", "so", (session[1:], session)))
 
     def send(self, session: str, locked: bool) -> None:
         place = DBusAddress(session, interface="org.freedesktop.DBus.Properties")
@@ -104,10 +119,33 @@ def test_screen_saver_signals_are_received(buses: tuple[str, str], name: str) ->
     with watch_screen_lock(True, received.append):
         wait_for_listener(saver.send, received)
         saver.send(True)
-        saver.send(True)
         wait_until(lambda: received == [True])
         saver.send(False)
-        wait_until(lambda: received == [True, False])
+        saver.send(False)
+        saver.send(True)
+        wait_until(lambda: received == [True, False, True])
+    saver.close()
+
+
+@needs_bus
+def test_lock_after_a_missed_unlock_pauses_again(buses: tuple[str, str]) -> None:
+    """A screen saver that crashed never reported the end of the lock, and the user resumed by hand."""
+    demand = Demand()
+    demand.update(watched=True)
+    saver = FakeScreenSaver(buses[0], "org.xfce.ScreenSaver")
+
+    def update(locked: bool) -> None:
+        demand.update(locked=locked)
+
+    with watch_screen_lock(True, update):
+
+        def is_locked() -> bool:
+            saver.send(True)
+            return demand.locked
+
+        wait_until(is_locked)
+        demand.update(paused=False, locked=False)
+        wait_until(is_locked)
     saver.close()
 
 
@@ -125,6 +163,59 @@ def test_logind_of_other_session_is_ignored(buses: tuple[str, str]) -> None:
 
 
 @needs_bus
+def test_session_that_is_locked_at_the_start_pauses(buses: tuple[str, str]) -> None:
+    """livebg may start again while the user is away."""
+    received: list[bool] = []
+    logind = FakeLogind(buses[1], "/own", "/other")
+    with watch_screen_lock(True, received.append):
+        wait_until(lambda: received == [True])
+        logind.send("/own", False)
+        wait_until(lambda: received == [True, False])
+    logind.close()
+
+
+@needs_bus
+def test_session_that_ends_while_locked_is_not_locked(buses: tuple[str, str]) -> None:
+    """Its user has logged in again, and no signal will end that lock."""
+    received: list[bool] = []
+    logind = FakeLogind(buses[1], "/own")
+    with watch_screen_lock(True, received.append):
+        wait_until(lambda: received == [True])
+        logind.remove("/other")
+        logind.remove("/own")
+        wait_until(lambda: received == [True, False])
+    logind.close()
+
+
+@needs_bus
+def test_signals_of_others_do_not_end_the_lock(buses: tuple[str, str]) -> None:
+    """Match rules do not apply to signals that another user of the system bus sends to livebg's connection alone."""
+    received: list[bool] = []
+    logind = FakeLogind(buses[1], "/own")
+    with watch_screen_lock(True, received.append), open_dbus_connection(buses[1]) as other:
+        wait_until(lambda: received == [True])
+        (names,) = other.send_and_get_reply(message_bus.ListNames()).body
+        unlocked = ("org.freedesktop.login1.Session", {"LockedHint": ("b", False)}, [])
+        own = DBusAddress("/own", interface="org.freedesktop.DBus.Properties")
+        manager = DBusAddress("/org/freedesktop/login1", interface="org.freedesktop.login1.Manager")
+        for name in names:
+            for signal in (
+                new_signal(own, "PropertiesChanged", "sa{sv}as", unlocked),
+                new_signal(own, "PropertiesChanged", "s", ("",)),
+                new_signal(manager, "SessionRemoved", "so", ("own", "/own")),
+            ):
+                signal.header.fields[HeaderFields.destination] = name
+                other.send(signal)
+        other.send_and_get_reply(message_bus.ListNames())  # the bus has passed the signals on
+        logind.send("/own", True)
+        wait_until(lambda: len(received) > 1)
+        assert received == [True, True]
+        logind.send("/own", False)
+        wait_until(lambda: received == [True, True, False])
+    logind.close()
+
+
+@needs_bus
 def test_two_sources_are_one_lock(buses: tuple[str, str]) -> None:
     received: list[bool] = []
     saver = FakeScreenSaver(buses[0], "org.gnome.ScreenSaver", "org.freedesktop.ScreenSaver")
@@ -134,7 +225,7 @@ def test_two_sources_are_one_lock(buses: tuple[str, str]) -> None:
             saver.send(locked, 0)
             saver.send(locked, 1)
         saver.send(True)
-        wait_until(lambda: received == [True, False, True])
+        wait_until(lambda: received == [True, True, False, True])
     saver.close()
 
 
