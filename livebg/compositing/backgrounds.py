@@ -44,6 +44,12 @@ _BLOOM_WEIGHT = 5.0
 value."""
 
 
+_MAX_OVERSIZE = 16
+"""Maximum area of a picture scaled as a whole, in areas of the frame: a strip one pixel wide would fill the memory."""
+_MARGIN = 4
+"""Pixels of a picture that are scaled on each side of its visible part."""
+
+
 class BlurBackground:
     """The blurred room without the person's colors in it.
 
@@ -219,10 +225,29 @@ def read_picture(path: Path) -> "PhotoFile":
 def _fill(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     scale = max(width / rgb.shape[1], height / rgb.shape[0])
     size = (max(width, round(rgb.shape[1] * scale)), max(height, round(rgb.shape[0] * scale)))
+    if size[0] * size[1] > _MAX_OVERSIZE * width * height:
+        rgb = _middle(rgb, width / scale, height / scale)
+        size = (max(width, round(rgb.shape[1] * scale)), max(height, round(rgb.shape[0] * scale)))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     scaled = cv2.resize(rgb, size, interpolation=interpolation)
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
     return np.ascontiguousarray(scaled[top : top + height, left : left + width], np.uint8)
+
+
+def _middle(rgb: NDArray[np.uint8], width: float, height: float) -> NDArray[np.uint8]:
+    """Returns the middle of a picture, of at least this size and what interpolation reads around it."""
+    (top, bottom), (left, right) = (
+        _middle_part(length, math.ceil(shown) + 2 * _MARGIN)
+        for length, shown in zip(rgb.shape[:2], (height, width), strict=True)
+    )
+    return np.ascontiguousarray(rgb[top:bottom, left:right])
+
+
+def _middle_part(length: int, wanted: int) -> tuple[int, int]:
+    """Returns the limits of the middle of a length: ``wanted`` pixels, or one more for the same center."""
+    wanted = min(wanted, length)
+    begin = (length - wanted) // 2
+    return begin, length - begin
 
 
 def _fit_whole(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from livebg.compositing.backgrounds import MIN_BLUR, BlurBackground, ColorBackground, PictureBackground, read_picture
@@ -175,6 +176,31 @@ def test_picture_background_fills_frame_from_center() -> None:
     rgb[:, 150:250] = 255
     data = PictureBackground(rgb).picture(gray_frame(size=(64, 64)), matte(np.zeros((64, 64), np.uint8)))
     assert (planes(data)[0] == 235).all()
+
+
+@pytest.mark.parametrize("shape", [(2000, 2), (1999, 2), (3, 3001)])
+def test_long_strip_fills_frame_from_center_without_scaling_all_of_it(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scaled as a whole, a strip one pixel wide and 600 high has 3 GB in 720p."""
+    height, width = shape
+    ramp = np.add.outer(np.arange(height) % 200, np.arange(width) % 200)
+    rgb = np.repeat(np.clip(ramp, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+    frame = gray_frame(size=(64, 36))
+    scale = max(64 / width, 36 / height)
+    whole = cv2.resize(rgb, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_CUBIC)
+    left, top = (whole.shape[1] - 64) // 2, (whole.shape[0] - 36) // 2
+    expected = whole[top : top + 36, left : left + 64].astype(int)
+    sizes, resize = list[int](), cv2.resize
+
+    def record(picture: NDArray[np.uint8], size: tuple[int, int], **options: int) -> NDArray[np.uint8]:
+        sizes.append(size[0] * size[1])
+        return np.asarray(resize(picture, size, **options), np.uint8)
+
+    monkeypatch.setattr(cv2, "resize", record)
+    shown = PictureBackground(rgb).rgb(frame)
+    assert np.abs(shown - expected).max() <= 2
+    assert max(sizes) < 64 * 64 * 36
 
 
 def test_i420_round_trip_keeps_smooth_colors() -> None:
