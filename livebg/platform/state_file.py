@@ -32,11 +32,11 @@ class StateFile:
             data = json.loads(self.path.read_bytes())
         except FileNotFoundError:
             return {}
-        except (PermissionError, NotADirectoryError) as error:
+        except (IsADirectoryError, ValueError, RecursionError) as error:
+            return self._quarantine(self.path, str(error))
+        except OSError as error:  # the file may be intact, for example if too many files are open
             _LOG.warning("Cannot read the %s in %s (%s).", self._content, self.path, error.strerror)
             return {}
-        except (OSError, ValueError, RecursionError) as error:
-            return self._quarantine(self.path, str(error))
         return data if isinstance(data, dict) else self._quarantine(self.path, "not a JSON object")
 
     def write(self, data: Mapping[str, Any]) -> str | None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -175,3 +176,19 @@ def test_errors_unrelated_to_choices_are_raised(network: str) -> None:
         drop_stale_choices(
             SettingsLayers.start({"model.name": network, "effect.mode": "background", "effect.background": "gone.png"}, None, {})
         )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of open files")
+def test_file_that_cannot_be_opened_now_is_kept(choices: SavedChoices) -> None:
+    """A livebg that has too many open files must not put the user's choices aside."""
+    import resource
+
+    choices.write({"effect.blur": Choice(0.3, None)})
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        found = choices.read()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert found == {}
+    assert choices.read() == {"effect.blur": Choice(0.3, None)}
