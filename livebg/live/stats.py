@@ -11,6 +11,8 @@ from livebg.clock import SYSTEM_CLOCK, Clock
 from livebg.errors import LivebgError
 
 _LOG: Final = logging.getLogger(__name__)
+_LOG_INTERVAL_S: Final = 60.0
+"""Minimum time between two log entries of the same message."""
 
 
 class RateMeter:
@@ -120,6 +122,9 @@ class FailureLog:
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
         self._last: tuple[str, float] | None = None
+        self._lock = threading.Lock()
+        self._logged: dict[str, float] = {}
+        """When each message of the last minute was logged."""
 
     def record(self, text: str) -> None:
         """Record an error that happened now."""
@@ -129,9 +134,23 @@ class FailureLog:
         """Record that a device is unavailable and return the reason. Logs it unless it is the reason ``before``."""
         text = str(error)
         if text != before:
-            _LOG.warning("%s", text)
+            self.warn(text)
         self.record(text)
         return text
+
+    def warn(self, text: str) -> bool:
+        """Log a message unless it was logged within the last minute, and return whether it was logged now.
+
+        What fails and recovers with every frame would otherwise fill the log.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            self._logged = {known: at for known, at in self._logged.items() if now - at < _LOG_INTERVAL_S}
+            if text in self._logged:
+                return False
+            self._logged[text] = now
+        _LOG.warning("%s", text)
+        return True
 
     @property
     def last(self) -> LastError | None:

@@ -120,8 +120,7 @@ class WorkerLoop:
 
     def _record_failure(self, error: Exception) -> None:
         text = str(error) or type(error).__name__
-        if text != self.failing:
-            _LOG.warning("Frame dropped: %s", text)
+        if text != self.failing and self._failures.warn(f"Frame dropped: {text}"):
             _LOG.debug("Traceback of the dropped frame", exc_info=error)
         self.failed += 1
         self.failing = text

@@ -142,6 +142,21 @@ def test_network_error_shows_placeholder_and_recovers(sink: RecordingSink, error
     assert live.snapshot().counts.failed == 40
 
 
+def test_network_that_fails_on_every_second_frame_is_logged_once(
+    sink: RecordingSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An entry for each of them would be a million a day."""
+
+    def fails(look: int) -> None:
+        if look % 2:
+            raise ModelError("it failed")
+
+    live = make_session(ToyCamera, sink, lambda: green_pipeline(PersonSegmenter(fails)))
+    with running(live):
+        wait_for(lambda: live.snapshot().counts.failed > 20 and live.output.sent > 20, "failures and successes")
+    assert [record.message for record in caplog.records] == ["Frame dropped: it failed"]
+
+
 def test_permanent_network_failure_shows_placeholder(sink: RecordingSink) -> None:
     def fails(look: int) -> None:
         if look > 10:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livebg.live.stats import Latency, LatencyWindow, RateMeter
+from livebg.errors import SourceError
+from livebg.live.stats import FailureLog, Latency, LatencyWindow, RateMeter
 from tests.support.fake_daemon import DEADLINE
 from tests.support.pipeline_fakes import HandClock
 
@@ -159,3 +160,19 @@ def test_percentiles_are_measured_values(seconds: list[float]) -> None:
         assert percentile in kept
         assert 100 * sum(each <= percentile for each in kept) >= share * len(kept)
         assert 100 * sum(each < percentile for each in kept) < share * len(kept)
+
+
+def test_repeated_message_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    clock = HandClock(0.0)
+    failures = FailureLog(clock)
+    for second in range(150):
+        clock.seconds = float(second)
+        failures.record_loss(SourceError("The camera is gone."), None)
+        if second == 70:
+            failures.record_loss(SourceError("The camera is busy."), None)
+    assert [record.message for record in caplog.records] == [
+        "The camera is gone.",
+        "The camera is gone.",
+        "The camera is busy.",
+        "The camera is gone.",
+    ]
