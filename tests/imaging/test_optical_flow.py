@@ -48,6 +48,17 @@ def test_static_picture_leaves_alpha_in_place() -> None:
     np.testing.assert_allclose(motion.warp(alpha), alpha, atol=0.02)
 
 
+@pytest.mark.parametrize("size", [(256, 144), (97, 131), (34, 153)])
+def test_warp_equals_that_of_separate_maps(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    width, height = size
+    flow, alpha = rng.normal(0, 4, (height, width, 2)).astype(np.float32), rng.random((height, width), dtype=np.float32)
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    maps = np.ascontiguousarray(columns + flow[..., 0]), np.ascontiguousarray(rows + flow[..., 1])
+    expected = cv2.remap(alpha, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    assert np.array_equal(FlowField(flow).warp(alpha), expected)
+
+
 @pytest.mark.parametrize("size", [(1280, 720), (640, 480), (720, 1280)])
 @pytest.mark.parametrize("mask", [1.0, 0.5])
 def test_warp_follows_motion_at_any_size(size: tuple[int, int], mask: float) -> None:
