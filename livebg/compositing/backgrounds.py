@@ -237,8 +237,7 @@ def _fill(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
 def _middle(rgb: NDArray[np.uint8], width: float, height: float) -> NDArray[np.uint8]:
     """Returns the middle of a picture, of at least this size and what interpolation reads around it."""
     (top, bottom), (left, right) = (
-        _middle_part(length, math.ceil(shown) + 2 * _MARGIN)
-        for length, shown in zip(rgb.shape[:2], (height, width), strict=True)
+        _middle_part(length, math.ceil(shown) + 2 * _MARGIN) for length, shown in zip(rgb.shape[:2], (height, width), strict=True)
     )
     return np.ascontiguousarray(rgb[top:bottom, left:right])
 

@@ -59,7 +59,7 @@ class UpgradeWatch:
     def _installed(self) -> str:
         """Return the installed version, empty if there is none."""
         try:
-            found = _VERSION.search(self._file.read_text("utf-8"))
+            found = _VERSION.search(self._file.read_text("utf-8", "replace"))
         except OSError:  # removed, or being replaced
             return ""
         return found[1] if found else ""

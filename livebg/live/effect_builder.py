@@ -75,8 +75,13 @@ class ProcessorFactory:
         Calling that function again after the network hung rebuilds everything in the worker thread. Raises
         :class:`~livebg.errors.ModelError` and :class:`~livebg.errors.ConfigError`.
         """
-        network = self._load(settings)
-        ready = [self._build_pipeline(settings, network)]
+        before, network = self._cached, self._load(settings)
+        try:
+            ready = [self._build_pipeline(settings, network)]
+        except Exception:
+            if before is not None and not before.hangs:
+                self._cached = before  # it is in use, and the effect that needs another one is rejected
+            raise
 
         def build() -> Processor:
             # A hung network may resume and write to its buffers later, so never reuse them.

@@ -65,8 +65,9 @@ def test_session_in_use_goes_on_until_idle(installed: Installed) -> None:
 
 
 def test_removed_or_unreadable_version_does_not_stop_session(installed: Installed) -> None:
-    installed.file.write_text("__version__ = None\n")
-    assert installed.checked(3) == 0
+    for content in (b"__version__ = None\n", b'__version__: Final = "\xff\n'):  # partly written
+        installed.file.write_bytes(content)
+        assert installed.checked(3) == 0
     installed.file.unlink()
     assert installed.checked(3) == 0
 

@@ -81,6 +81,16 @@ def test_other_network_is_loaded_before_use(network: str, tmp_path: Path) -> Non
     assert builder.segmenter is not before
 
 
+def test_rejected_effect_does_not_replace_the_loaded_network(network: str, tmp_path: Path) -> None:
+    other = str(ToyNetwork().write(tmp_path / "other.onnx"))
+    builder = ProcessorFactory(settings(network), None, StageTimer(), SHAPE)
+    builder()
+    with pytest.raises(ConfigError):
+        builder.prepare(settings(other, effect__mode="background", effect__background="missing.png"))
+    Path(network).unlink()  # from here on it cannot be loaded again
+    builder.prepare(settings(network, effect__mode="greenscreen"))()
+
+
 def test_background_picture_is_read_before_use(network: str, tmp_path: Path) -> None:
     builder = ProcessorFactory(settings(network), None, StageTimer(), SHAPE)
     save_photo(tmp_path / "photo.png")

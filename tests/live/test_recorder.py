@@ -410,9 +410,7 @@ class Pausing:
 
 @pytest.mark.parametrize("starting", [True, False])
 @pytest.mark.usefixtures("parec")
-def test_microphone_is_never_started_after_a_pause(
-    tmp_path: Path, starting: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_microphone_is_never_started_after_a_pause(tmp_path: Path, starting: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     pause, started_late = Pausing(), list[str]()
     start = Microphone.start
 

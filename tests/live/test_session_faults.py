@@ -142,9 +142,7 @@ def test_network_error_shows_placeholder_and_recovers(sink: RecordingSink, error
     assert live.snapshot().counts.failed == 40
 
 
-def test_network_that_fails_on_every_second_frame_is_logged_once(
-    sink: RecordingSink, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_network_that_fails_on_every_second_frame_is_logged_once(sink: RecordingSink, caplog: pytest.LogCaptureFixture) -> None:
     """An entry for each of them would be a million a day."""
 
     def fails(look: int) -> None:

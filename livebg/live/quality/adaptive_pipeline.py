@@ -179,12 +179,14 @@ class AdaptivePipeline:
         motion = self._last_mask[1] if self._last_mask is not None and level.longest_interval > 1 else None
         self._frames_since_mask = 0
         make = partial(self._pipeline.mask, frame, level.mask_scale, motion)
-        self._pending = MaskTask(level.mask_scale, make, self._clock)
+        task = MaskTask(level.mask_scale, make, self._clock)
         if self._governor.async_masks:
-            self._pending.start()
+            task.start()
+            self._pending = task  # not before: a task without a thread is never done
         else:
             with self._waiting():
-                self._pending.run()
+                task.run()
+            self._pending = task
             self._collect()
 
     def _collect(self) -> None:

@@ -338,6 +338,33 @@ def test_failed_async_mask_fails_a_frame() -> None:
         run.process(person_frame(4))
 
 
+def test_mask_whose_thread_cannot_start_fails_one_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system has no more threads. The next frame must not wait for a mask that nothing computes."""
+    mattes, start = MatteRecorder(), threading.Thread.start
+    run = fixed_pipeline(BrightSegmenter(), QualityLevel(3), mattes, beside=True)
+    refused: list[str] = []
+
+    def refuse_once(thread: threading.Thread) -> None:
+        if not refused and thread.name == "livebg-mask":
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse_once)
+    with pytest.raises(RuntimeError, match="new thread"):
+        run.process(person_frame(0))
+    run.reset()
+    finished = threading.Event()
+
+    def play() -> None:
+        run.process(person_frame(1))
+        finished.set()
+
+    threading.Thread(target=play, daemon=True).start()
+    assert finished.wait(PATIENCE)
+    assert mattes.ages == [0]
+
+
 def test_new_frame_size_restarts() -> None:
     mattes = MatteRecorder()
     run = fixed_pipeline(BrightSegmenter(), QualityLevel(3), mattes)
