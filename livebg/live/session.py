@@ -124,14 +124,18 @@ class Session:
     def switch(self, build: Build, *, at_once: bool) -> None:
         """Switches to another effect. ``build`` is called in the worker thread; its exceptions end the session.
 
-        If ``at_once``, no output starts to send a picture of an earlier effect after this returns; the placeholder is shown until
-        the new effect is ready. Otherwise the last picture is repeated until then.
+        If ``at_once``, no output starts to send a picture of an earlier effect after this returns, and previews get none; the
+        placeholder is shown until the new effect is ready. Otherwise the last picture is repeated until then.
         """
         self._path.switch(build, at_once=at_once)
+        if at_once:
+            self.audience.clear()
 
     def pause(self) -> None:
-        """Shows the placeholder and closes the camera. No output starts to send a camera picture after this returns."""
+        """Shows the placeholder and closes the camera. No output starts to send a camera picture after this returns, and previews
+        get none."""
         self._demand.update(paused=True)
+        self.audience.clear()
 
     def resume(self) -> None:
         """Ends any pause: the user's command overrides the screen lock."""
@@ -140,6 +144,8 @@ class Session:
     def lock(self, locked: bool) -> None:
         """Pauses when the screen is locked. Unlocking ends only that pause, not the user's."""
         self._demand.update(locked=locked)
+        if locked:
+            self.audience.clear()
 
     @property
     def paused(self) -> bool:

@@ -193,9 +193,9 @@ def test_long_strip_fills_frame_from_center_without_scaling_all_of_it(
     expected = whole[top : top + 36, left : left + 64].astype(int)
     sizes, resize = list[int](), cv2.resize
 
-    def record(picture: NDArray[np.uint8], size: tuple[int, int], **options: int) -> NDArray[np.uint8]:
+    def record(picture: NDArray[np.uint8], size: tuple[int, int], interpolation: int) -> NDArray[np.uint8]:
         sizes.append(size[0] * size[1])
-        return np.asarray(resize(picture, size, **options), np.uint8)
+        return np.asarray(resize(picture, size, interpolation=interpolation), np.uint8)
 
     monkeypatch.setattr(cv2, "resize", record)
     shown = PictureBackground(rgb).rgb(frame)

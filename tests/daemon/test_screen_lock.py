@@ -195,7 +195,7 @@ def test_signals_of_others_do_not_end_the_lock(buses: tuple[str, str]) -> None:
     with watch_screen_lock(True, received.append), open_dbus_connection(buses[1]) as other:
         wait_until(lambda: received == [True])
         (names,) = other.send_and_get_reply(message_bus.ListNames()).body
-        unlocked = ("org.freedesktop.login1.Session", {"LockedHint": ("b", False)}, [])
+        unlocked: tuple[object, ...] = ("org.freedesktop.login1.Session", {"LockedHint": ("b", False)}, [])
         own = DBusAddress("/own", interface="org.freedesktop.DBus.Properties")
         manager = DBusAddress("/org/freedesktop/login1", interface="org.freedesktop.login1.Manager")
         for name in names:

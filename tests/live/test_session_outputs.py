@@ -122,6 +122,23 @@ def test_pause_returns_despite_hung_output_and_holds_for_both(hung: int) -> None
         assert not any(map(is_green, later[hung][1:])), "only the picture that was under way when it hung"
 
 
+@pytest.mark.parametrize("how", ["pause", "lock", "effect on"])
+def test_previews_get_no_earlier_picture_after_it_was_ruled_out(how: str) -> None:
+    """Also if the output hangs, so that no placeholder follows."""
+    sink = HangingSink()
+    live = make(sink, presence=(AlwaysWatched,))
+    rule_out: dict[str, Callable[[], object]] = {
+        "pause": live.pause,
+        "lock": lambda: live.lock(True),
+        "effect on": lambda: live.switch(green_processor, at_once=True),
+    }
+    with live.audience.subscribe(), hanging(live, sink):
+        assert live.audience.wait_for_newer(None, PATIENCE) is not None
+        rule_out[how]()
+        shown = live.audience.wait_for_newer(None, 0)
+        assert shown is None or shown.captured is None
+
+
 def test_single_hung_output_does_not_block_pause() -> None:
     sink = HangingSink()
     live = make(sink, presence=(AlwaysWatched,))

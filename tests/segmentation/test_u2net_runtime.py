@@ -88,7 +88,8 @@ def test_other_sizes_work_after_the_file_changed(
     picture = np.full((height, width, 3), 200, np.uint8)
     for _ in range(2):
         alpha = segmenter.segment(picture)
-        assert (alpha.shape, alpha.dtype) == ((height, width), np.float32)
+        assert alpha.shape == (height, width)
+        assert alpha.dtype == np.float32
         assert alpha == pytest.approx(toy.alpha(picture), abs=1e-4)
     assert sum("stays at its size" in record.message for record in caplog.records) == 1
 
