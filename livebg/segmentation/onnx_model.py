@@ -29,6 +29,10 @@ class ResizeUnavailable(ModelError):
     """A network of fixed size cannot be resized because a package is missing."""
 
 
+class RunFailed(ModelError):
+    """The execution provider could not run the network on a picture."""
+
+
 @dataclass(frozen=True, slots=True)
 class OnnxModel:
     """A network that is not loaded, for RGB pictures of ``size``, or of any size if None. ``metadata`` is read from the file."""
@@ -133,14 +137,14 @@ class OnnxSession:
         """Return the first output, float32, shape (height, width), all finite, for an input of float32, shape (1, 3, height,
         width).
 
-        Raises ModelError if the network fails or its output has another form.
+        Raises :class:`RunFailed` if the network fails, and ModelError if its output has another form.
         """
         height, width = tensor.shape[2:]
         try:
             output = self.session.run([self.session.get_outputs()[0].name], {self.session.get_inputs()[0].name: tensor})[0]
         except RUN_FAILURES as error:
             _LOG.debug("%s at %dx%d: %s", self.path, width, height, error)
-            raise ModelError(
+            raise RunFailed(
                 f"{self.path} failed on a picture of {width}x{height}.", "Choose another input size or network."
             ) from error
         if not isinstance(output, np.ndarray) or output.dtype.kind != "f" or output.shape != (1, 1, height, width):

@@ -14,7 +14,7 @@ from livebg.errors import ModelError
 from livebg.imaging.frame import Alpha
 from livebg.models.registry import ModelCard, with_metadata
 from livebg.segmentation.execution_providers import AUTO, CPU, ProviderSelector, median_seconds
-from livebg.segmentation.onnx_model import OnnxModel, OnnxSession, ResizeUnavailable, Size
+from livebg.segmentation.onnx_model import OnnxModel, OnnxSession, ResizeUnavailable, RunFailed, Size
 
 _LOG: Final = logging.getLogger(__name__)
 _FALLBACK_PIXELS: Final = 256 * 144
@@ -66,6 +66,7 @@ class U2NetSegmenter:
         self._pixels = card.pixels or (math.prod(original.size) if original.size else _FALLBACK_PIXELS)
         self._size, self._frame_size = input_size, frame_size
         self._any_size: OnnxSession | None = None
+        self._tried_cpu = False
         self._opening = threading.Lock()
         try:
             self._start(original.resized(input_size))
@@ -107,10 +108,20 @@ class U2NetSegmenter:
     def segment(self, image: NDArray[np.uint8]) -> Alpha:
         """Separate foreground from background; see :class:`~livebg.interfaces.Segmenter`.
 
-        Raises ValueError if ``image`` is not RGB in uint8.
+        If the provider that was chosen automatically has failed, the CPU takes over: a graphics driver may not survive a
+        suspend. Raises ValueError if ``image`` is not RGB in uint8.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"A segmenter needs uint8 of shape (height, width, 3), got {image.dtype} {image.shape}.")
+        provider = self.provider
+        try:
+            return self._segment(image)
+        except RunFailed as error:
+            if provider == CPU or not self._moved_to_cpu(error):
+                raise
+            return self._segment(image)
+
+    def _segment(self, image: NDArray[np.uint8]) -> Alpha:
         size = image.shape[1], image.shape[0]
         session = self._session_for(size)
         if session.size in (None, size):
@@ -118,22 +129,31 @@ class U2NetSegmenter:
         scaled = np.asarray(cv2.resize(image, session.size, interpolation=cv2.INTER_LINEAR), np.uint8)
         return np.asarray(cv2.resize(self._run(session, scaled), size, interpolation=cv2.INTER_LINEAR), np.float32)
 
+    def _moved_to_cpu(self, error: RunFailed) -> bool:
+        """Returns whether the CPU has taken over. Tries it once."""
+        with self._opening:
+            if self._chooser.requested == AUTO and not self._tried_cpu:
+                self._tried_cpu = True
+                _LOG.warning("%s has failed, so the CPU runs the network until the next start: %s", self.provider, error)
+                self._session = self._any_size = self._open_any_size(CPU)
+            return self.provider == CPU
+
     def _session_for(self, size: Size) -> OnnxSession:
         """Return the session for pictures of ``size``. The first one of another size than the frames' opens it."""
         if self._session.size in (None, size):
             return self._session
         with self._opening:
-            self._any_size = self._any_size or self._open_any_size()
+            self._any_size = self._any_size or self._open_any_size(self.provider)
             return self._any_size
 
-    def _open_any_size(self) -> OnnxSession:
+    def _open_any_size(self, provider: str) -> OnnxSession:
         """Returns a session for any size; the one that is open if the file has been removed, replaced or damaged since."""
         try:
             if self._file != _identity(self._network):
                 raise ModelError(f"{self._network.path} has changed.", "Restart livebg to use it.")
-            return self._network.open(self.provider, self._threads)
+            return self._network.open(provider, self._threads)
         except (ModelError, OSError) as error:
-            _LOG.warning("The network stays at its size: %s", error)
+            _LOG.warning("The network stays as it is: %s", error)
             return self._session
 
     def _start(self, network: OnnxModel) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -91,7 +92,57 @@ def test_other_sizes_work_after_the_file_changed(
         assert alpha.shape == (height, width)
         assert alpha.dtype == np.float32
         assert alpha == pytest.approx(toy.alpha(picture), abs=1e-4)
-    assert sum("stays at its size" in record.message for record in caplog.records) == 1
+    assert sum("stays as it is" in record.message for record in caplog.records) == 1
+
+
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Sessions of the provider "AcmeExecutionProvider" work until this is set."""
+    lost = threading.Event()
+
+    class Acme(onnxruntime.InferenceSession):  # type: ignore[misc]  # onnxruntime has no types
+        def __init__(self, source: object, options: object, providers: list[str], enable_fallback: int) -> None:
+            super().__init__(source, options, providers=[CPU], enable_fallback=enable_fallback)
+            self.provider = providers[0]
+
+        def get_providers(self) -> list[str]:
+            return [self.provider]
+
+        def run(self, *arguments: object) -> object:
+            if lost.is_set() and self.provider != CPU:
+                raise RuntimeError("the device is lost")
+            return super().run(*arguments)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Acme)
+    return lost
+
+
+@pytest.mark.parametrize("frame", [None, (64, 64)])
+def test_cpu_takes_over_from_a_provider_that_fails_later(
+    write_toy: WriteToy, lost: threading.Event, frame: tuple[int, int] | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after a suspend, which not every graphics driver survives."""
+    toy, chooser = ToyNetwork(), ProviderSelector("auto", ["AcmeExecutionProvider"], ProviderCache(None))
+    segmenter = U2NetSegmenter(write_toy(toy), CARD, chooser=chooser, frame_size=frame)
+    picture = np.full((64, 64, 3), 200, np.uint8)
+    for is_lost in (False, True, True):
+        if is_lost:
+            lost.set()
+        assert segmenter.segment(picture) == pytest.approx(toy.alpha(picture), abs=1e-4)
+    assert segmenter.provider == CPU
+    assert sum("AcmeExecutionProvider has failed" in record.message for record in caplog.records) == 1
+
+
+def test_provider_that_fails_later_is_reported_if_nothing_can_take_over(write_toy: WriteToy, lost: threading.Event) -> None:
+    path, chooser = write_toy(ToyNetwork()), ProviderSelector("auto", ["AcmeExecutionProvider"], ProviderCache(None))
+    chosen = U2NetSegmenter(path, CARD, chooser=ProviderSelector("AcmeExecutionProvider", ["AcmeExecutionProvider"]))
+    automatic = U2NetSegmenter(path, CARD, chooser=chooser)
+    lost.set()
+    path.unlink()
+    for segmenter in (chosen, automatic):
+        with pytest.raises(ModelError, match="failed on a picture"):
+            segmenter.segment(np.zeros((64, 64, 3), np.uint8))
+        assert segmenter.provider == "AcmeExecutionProvider"
 
 
 def test_name_and_provider_are_reported(write_toy: WriteToy) -> None:
