@@ -236,17 +236,9 @@ def _fill(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
 
 def _middle(rgb: NDArray[np.uint8], width: float, height: float) -> NDArray[np.uint8]:
     """Returns the middle of a picture, of at least this size and what interpolation reads around it."""
-    (top, bottom), (left, right) = (
-        _middle_part(length, math.ceil(shown) + 2 * _MARGIN) for length, shown in zip(rgb.shape[:2], (height, width), strict=True)
-    )
-    return np.ascontiguousarray(rgb[top:bottom, left:right])
-
-
-def _middle_part(length: int, wanted: int) -> tuple[int, int]:
-    """Returns the limits of the middle of a length: ``wanted`` pixels, or one more for the same center."""
-    wanted = min(wanted, length)
-    begin = (length - wanted) // 2
-    return begin, length - begin
+    shown = math.ceil(height) + 2 * _MARGIN, math.ceil(width) + 2 * _MARGIN
+    top, left = (max(length - wanted, 0) // 2 for length, wanted in zip(rgb.shape[:2], shown, strict=True))
+    return np.ascontiguousarray(rgb[top : rgb.shape[0] - top, left : rgb.shape[1] - left])
 
 
 def _fit_whole(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

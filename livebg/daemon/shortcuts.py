@@ -244,9 +244,7 @@ class _Holder:
         try:
             if action in self._actions and not is_repeated:
                 self._actions[action]()
-        except LivebgError as error:
-            _LOG.warning("The shortcut for %s failed: %s", action, error)
-        except Exception:  # noqa: BLE001 - a bug must not end the other shortcuts
-            _LOG.exception("The shortcut for %s failed.", action)
+        except Exception as error:  # noqa: BLE001 - a bug must not end the other shortcuts
+            _LOG.warning("The shortcut for %s failed: %s", action, error, exc_info=not isinstance(error, LivebgError))
         finally:
             self._held[action] = time.monotonic()  # after the action: repetitions wait meanwhile
