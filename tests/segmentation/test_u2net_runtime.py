@@ -122,8 +122,8 @@ def test_cpu_takes_over_from_a_provider_that_fails_later(
     write_toy: WriteToy, lost: threading.Event, frame: tuple[int, int] | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As after a suspend, which not every graphics driver survives."""
-    toy, chooser = ToyNetwork(), ProviderSelector("auto", ["AcmeExecutionProvider"], ProviderCache(None))
-    segmenter = U2NetSegmenter(write_toy(toy), CARD, chooser=chooser, frame_size=frame)
+    toy, selector = ToyNetwork(), ProviderSelector("auto", ["AcmeExecutionProvider"], ProviderCache(None))
+    segmenter = U2NetSegmenter(write_toy(toy), CARD, provider=selector, frame_size=frame)
     picture = np.full((64, 64, 3), 200, np.uint8)
     for is_lost in (False, True, True):
         if is_lost:
@@ -134,9 +134,9 @@ def test_cpu_takes_over_from_a_provider_that_fails_later(
 
 
 def test_provider_that_fails_later_is_reported_if_nothing_can_take_over(write_toy: WriteToy, lost: threading.Event) -> None:
-    path, chooser = write_toy(ToyNetwork()), ProviderSelector("auto", ["AcmeExecutionProvider"], ProviderCache(None))
-    chosen = U2NetSegmenter(path, CARD, chooser=ProviderSelector("AcmeExecutionProvider", ["AcmeExecutionProvider"]))
-    automatic = U2NetSegmenter(path, CARD, chooser=chooser)
+    path, selector = write_toy(ToyNetwork()), ProviderSelector("auto", ["AcmeExecutionProvider"], ProviderCache(None))
+    chosen = U2NetSegmenter(path, CARD, provider=ProviderSelector("AcmeExecutionProvider", ["AcmeExecutionProvider"]))
+    automatic = U2NetSegmenter(path, CARD, provider=selector)
     lost.set()
     path.unlink()
     for segmenter in (chosen, automatic):

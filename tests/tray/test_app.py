@@ -188,9 +188,9 @@ def test_click_after_a_defect_still_reaches_the_daemon(panel: Panel, monkeypatch
     with FakeDaemon(more={"pause": received.append}):
         panel.start()
         panel.click("Show this icon at login")
-        until(lambda: panel.notified == ["Internal error (KeyError: 'a defect'). Report this bug."])
+        wait_until(lambda: panel.notified == ["Internal error (KeyError: 'a defect'). Report this bug."])
         panel.click("Pause camera")
-        until(lambda: received == [{}])
+        wait_until(lambda: received == [{}])
 
 
 def test_icon_is_updated_after_a_defect(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +205,7 @@ def test_icon_is_updated_after_a_defect(panel: Panel, monkeypatch: pytest.Monkey
         with monkeypatch.context() as patch:
             patch.setattr("livebg.tray.app.poll_presets", lambda: fail_once() if not failed.is_set() else PresetList())
             assert failed.wait(DEADLINE)
-    until(lambda: panel.title == "livebg is not running")
+    wait_until(lambda: panel.title == "livebg is not running")
 
 
 def test_quit_leaves_the_daemon_running(panel: Panel) -> None:
