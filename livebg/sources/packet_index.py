@@ -9,7 +9,6 @@ from typing import Final
 import av
 import numpy as np
 from av.container import InputContainer
-from av.stream import Discard
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -95,8 +94,6 @@ class _Packets:
         return min(time for time in candidates if time is not None)
 
     def read(self, container: InputContainer) -> None:
-        for stream in container.streams:
-            stream.discard = Discard.default if stream.index == self._stream.index else Discard.all
         try:
             for packet in container.demux(self._stream):
                 if packet.size:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import av
-from av.stream import Discard
 
 from livebg.sources.decoder import DECODE_ORDER_ONLY, Decoder
 
@@ -54,8 +53,6 @@ def truncated_at(path: Path) -> float:
     """Return the time before which all frames are present, in seconds on the file's timeline, rounded down to milliseconds."""
     decoder = Decoder(path)
     try:
-        for stream in decoder.container.streams:
-            stream.discard = Discard.default if stream.index == decoder.stream.index else Discard.all
         first_missing = _end_of_last_packet(decoder) - _reorder_delay(decoder)
         return max(0, math.floor((first_missing * decoder.time_base - decoder.origin) * 1000)) / 1000
     finally:

@@ -6,7 +6,7 @@ from typing import Final
 
 import av
 from av.container import InputContainer
-from av.stream import Disposition, Stream
+from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from livebg.errors import SourceError
@@ -19,15 +19,19 @@ _NOT_VIDEO: Final = frozenset({"tty", "bin", "xbin", "idf", "adf", "txt"})
 def open_video(path: Path, threads: int = 0) -> tuple[InputContainer, VideoStream]:
     """Open a file and select its main video stream; ``threads`` is the number of decoder threads, 0 = automatic.
 
+    Only packets of that stream are read: libav loses the pictures beside a damaged packet of another one.
     Raises :class:`~livebg.errors.SourceError` and then leaves nothing open.
     """
     _require_file(path)
     container = _open(path)
     try:
-        return container, _main_video(path, container, threads)
+        video = _main_video(path, container, threads)
     except SourceError:
         container.close()
         raise
+    for stream in container.streams:
+        stream.discard = Discard.default if stream.index == video.index else Discard.all
+    return container, video
 
 
 def is_cover(stream: Stream) -> bool:

@@ -55,6 +55,17 @@ class TestDamage:
         whole = [frame for frame in frames if not 40 * 512 <= frame.pts < 80 * 512]
         assert [frame.pts // 512 for frame in whole] == stamps(whole) == [*range(40), *range(80, 100)]
 
+    def test_damaged_sound_costs_no_picture(self, tmp_path: Path) -> None:
+        path = Clip(50, audio="aac").write(tmp_path / "a.mkv")
+        with av.open(str(path)) as container:
+            packets = [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+        content = bytearray(path.read_bytes())
+        payload = content.index(packets[len(packets) // 2])
+        content[payload - 1] |= 0x06  # the block now claims several frames, whose sizes cannot be parsed
+        content[payload : payload + 2] = b"\xff\x00"
+        path.write_bytes(content)
+        assert stamps(frames_of(path)[1]) == list(range(50))
+
     @pytest.mark.parametrize(
         ("name", "options", "container_options"),
         [
