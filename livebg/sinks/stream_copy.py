@@ -21,6 +21,8 @@ from livebg.sinks import metadata
 from livebg.sinks.copied_stream import CopiedStream, is_gap, time_of, with_times
 from livebg.sinks.stream_selection import CopyOptions, dropped, open_source, select_streams
 
+_READ_ATTEMPTS: Final = 8
+"""Consecutive read errors after which a file cannot be read; libav continues after a damaged packet."""
 _DEFAULT_LAYOUTS: Final = MappingProxyType({1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"})
 
 
@@ -40,7 +42,7 @@ class StreamCopier:
         self._input = open_source(source)
         try:
             self.selection = select_streams(self._input, container)
-            self.notes = dropped(self.selection, options, source, output)
+            self.notes = dropped(self.selection, options, self._input, source, output)
         except BaseException:
             self._input.close()
             raise
@@ -95,8 +97,7 @@ class StreamCopier:
         wanted = {stream.index for stream in self.selection.copied}
         for stream in self._input.streams:
             stream.discard = Discard.default if stream.index in wanted else Discard.all
-        if wanted:
-            self._packets = with_times(self._input.demux([self._input.streams[index] for index in sorted(wanted)]))
+        self._packets = self._demux()
 
     def begin(self, output: OutputContainer) -> None:
         """Write the packets that precede all others. Call once, after the header."""
@@ -124,13 +125,22 @@ class StreamCopier:
     def close(self) -> None:
         self._input.close()
 
+    def _demux(self) -> Iterator[Packet[Stream]]:
+        wanted = [self._input.streams[index] for index in sorted(stream.index for stream in self.selection.copied)]
+        return with_times(self._input.demux(wanted)) if wanted else iter(())
+
     def _read_packet(self) -> Packet[Stream] | None:
-        try:
-            return next(self._packets, None)
-        except (av.FFmpegError, OSError) as error:
-            raise SourceError(
-                f"The sound or subtitles of {self._path} cannot be read ({error.strerror}).", "Copy the file again."
-            ) from error
+        failures = 0
+        while True:
+            try:
+                return next(self._packets, None)
+            except (av.FFmpegError, OSError) as error:
+                failures += 1
+                if failures == _READ_ATTEMPTS:
+                    raise SourceError(
+                        f"The sound or subtitles of {self._path} cannot be read ({error.strerror}).", "Copy the file again."
+                    ) from error
+                self._packets = self._demux()
 
     def _add(self, output: OutputContainer, stream: Stream) -> Stream:
         target = output.add_stream_from_template(stream, opaque=True)

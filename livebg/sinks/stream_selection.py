@@ -11,6 +11,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition, Stream
 
 from livebg.errors import SinkError, SourceError
+from livebg.sinks.codecs import CONTAINERS
 from livebg.sources.av_compat import open_input
 from livebg.sources.video_file import is_cover, main_video
 
@@ -88,8 +89,10 @@ def select_streams(source: InputContainer, container: str) -> StreamSelection:
     return selection
 
 
-def dropped(selection: StreamSelection, options: CopyOptions, source: Path, output: Path) -> tuple[str, ...]:
-    """Return notes on the streams to drop. Raises SinkError if one must not be dropped."""
+def dropped(
+    selection: StreamSelection, options: CopyOptions, container: InputContainer, source: Path, output: Path
+) -> tuple[str, ...]:
+    """Return notes on the streams of ``container``, the opened ``source``, to drop. Raises SinkError if one must stay."""
     refused, data = list(selection.refused), selection.unsupported_data
     name = _display_name(selection.container)
     if options.keep_streams:
@@ -98,9 +101,17 @@ def dropped(selection: StreamSelection, options: CopyOptions, source: Path, outp
     if refused and not options.drop_streams:
         instead = "use --drop-streams" if selection.refused else "leave out --keep-streams"
         fix = f"Choose a file extension that supports them, or {instead}."
+        if not _is_supported_elsewhere(container, options.keep_streams):
+            fix = f"No file extension that livebg writes supports them: {instead}."
         raise SinkError(f"{output} cannot hold every stream of {source}: {'; '.join(refused)}.", fix)
     notes = [f"dropped: {reason}" for reason in refused]
     return (*notes, f"dropped: {', '.join(data)}, not supported by {name}") if data else tuple(notes)
+
+
+def _is_supported_elsewhere(source: InputContainer, keep_data: bool) -> bool:
+    """Return whether a container that livebg writes holds all streams of ``source``, with the data streams if ``keep_data``."""
+    selections = (select_streams(source, container) for container in dict.fromkeys(CONTAINERS.values()))
+    return any(not each.refused and not (keep_data and each.unsupported_data) for each in selections)
 
 
 def _incompatibilities(stream: Stream, container: str) -> Iterator[str]:

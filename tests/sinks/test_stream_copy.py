@@ -10,6 +10,7 @@ import pytest
 
 from livebg.errors import SinkError
 from tests.support.decoding import samples_of
+from tests.support.media import Clip
 from tests.support.recordings import TEXTS, Recording, StoredPacket, frame_times, packets_of, record
 from tests.support.sink_files import render
 
@@ -42,6 +43,14 @@ class TestAudio:
         expected = packets_of(source, "audio")
         assert len(expected) > 10
         assert packets_of(tmp_path / f"out{to}", "audio") == expected
+
+    def test_sound_before_unreadable_bytes_is_copied(self, tmp_path: Path) -> None:
+        source = Clip(50, audio="aac").write(tmp_path / "in.ts")
+        expected = packets_of(source, "audio")
+        with source.open("ab") as file:
+            file.write(bytes(20_000))
+        render(source, tmp_path / "out.mkv")
+        assert len(packets_of(tmp_path / "out.mkv", "audio")) == len(expected)
 
     def test_tta_is_refused_because_a_copy_cannot_be_decoded(self, tmp_path: Path) -> None:
         source = record(tmp_path / "in.mkv", Recording(audio=("tta",)))
@@ -180,6 +189,14 @@ class TestRefusals:
         assert len(frame_times(tmp_path / f"out{to}")) == 20
         with av.open(str(tmp_path / f"out{to}")) as container:
             assert len(container.streams.video) == 1
+
+    def test_hint_names_other_extensions_only_if_one_supports_all(self, tmp_path: Path) -> None:
+        for source, fix in (
+            (Clip(2, audio="libmp3lame").write(tmp_path / "mp3.mkv"), "Choose a file extension that supports them, or use"),
+            (Clip(2, audio="adpcm_ms").write(tmp_path / "adpcm.avi"), "No file extension that livebg writes supports them: use"),
+        ):
+            with pytest.raises(SinkError, match=rf"{fix} --drop-streams\.$"):
+                render(source, tmp_path / "out.webm")
 
     def test_all_unsupported_streams_are_named(self, tmp_path: Path) -> None:
         source = record(tmp_path / "in.mkv", Recording(subtitles=TEXTS, videos=2, font=b"FONT"))
