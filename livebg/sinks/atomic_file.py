@@ -83,6 +83,9 @@ class AtomicFile:
     def _check_overwrite(self) -> None:
         if not self._overwrite and (self._path.exists() or self._path.is_symlink()):
             raise SinkError(f"The output {self._path} already exists.", "Choose another output, or use --overwrite.")
+        if self._path.exists() and not self._path.is_file():
+            # A rename would remove the FIFO or device that another program has opened.
+            raise SinkError(f"The output {self._path} exists and is not a regular file.", "Choose another output.")
 
     def commit(self) -> None:
         """Rename the file to its final name. Raises SinkError if that fails, and then leaves nothing behind."""

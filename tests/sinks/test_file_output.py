@@ -97,6 +97,12 @@ class TestOutputFile:
         with pytest.raises(SinkError, match="it is a folder"):
             FileSink(tmp_path / "out.mp4", FORMAT, TIME_BASE, encoding=FAST, overwrite=True)
 
+    def test_fifo_as_output_fails_and_is_kept(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "out.mp4")
+        with pytest.raises(SinkError, match="exists and is not a regular file"):
+            FileSink(tmp_path / "out.mp4", FORMAT, TIME_BASE, encoding=FAST, overwrite=True)
+        assert (tmp_path / "out.mp4").is_fifo()
+
     def test_invalid_input_fails(self, tmp_path: Path) -> None:
         (tmp_path / "in.mp4").write_bytes(b"no video" * 100)
         with pytest.raises(SourceError, match="cannot be opened"):
