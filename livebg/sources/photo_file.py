@@ -98,6 +98,8 @@ def _to_rgb(image: Image.Image, profile: bytes, notes: list[str]) -> tuple[Image
         notes.append("converted from 16 to 8 bits")
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     opacity = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+    if opacity is not None and opacity.getextrema() == (255, 255):
+        opacity = None
     if mode == "LAB" and not profile:
         profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     if profile and not (is_rgb(profile) and is_usable(profile)):

@@ -141,6 +141,15 @@ def test_heic_is_joined_and_upright(orientation: int, tile: int, tmp_path: Path)
     assert photo.notes == ()
 
 
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_opaque_alpha_is_no_transparent_area(mode: str, tmp_path: Path) -> None:
+    pixels = blocks(64, 48)
+    Image.fromarray(pixels).convert(mode).save(tmp_path / "photo.png")
+    photo = Photo(tmp_path / "photo.png")
+    assert photo.notes == ()
+    assert mode == "LA" or np.array_equal(photo.rgb, pixels)
+
+
 @pytest.mark.parametrize(
     ("mode", "notes"),
     [
