@@ -6,10 +6,14 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Final
 
 from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
+
+_RESTART_S: Final = 1
+"""Seconds. A time that is earlier than the one before by more than this is that of a clock that restarted."""
 
 
 @dataclass(slots=True)
@@ -66,16 +70,28 @@ class CopiedStream:
 
 
 def with_times(packets: Iterable[Packet[Stream]]) -> Iterator[Packet[Stream]]:
-    """Yield the packets that have a time. Of a packet that libav divides, only the first part has one: the others get it too."""
+    """Yield the packets that have a time. Of a packet that libav divides, only the first part has one: the others get it too.
+
+    If the clock of sound restarts, as in joined recordings, it continues after the packet before, like that of the pictures.
+    """
     last: dict[int, int] = {}
+    ends: dict[int, int] = {}
+    shifts: dict[int, int] = {}
     for packet in packets:
-        ticks = packet.dts if packet.dts is not None else packet.pts
-        if ticks is not None:
-            last[packet.stream_index] = ticks
-        elif packet.size and packet.stream_index in last:
-            packet.pts = packet.dts = last[packet.stream_index]
-        else:
+        index, ticks = packet.stream_index, packet.dts if packet.dts is not None else packet.pts
+        if ticks is None:
+            if not packet.size or index not in last:
+                continue
+            packet.pts = packet.dts = last[index]
+            yield packet
             continue
+        shift = shifts.get(index, 0)
+        if index in last and packet.stream.type == "audio" and last[index] - ticks - shift > _RESTART_S / packet.time_base:
+            shift = shifts[index] = ends[index] - ticks
+        packet.pts = None if packet.pts is None else packet.pts + shift
+        packet.dts = None if packet.dts is None else packet.dts + shift
+        last[index] = ticks + shift
+        ends[index] = last[index] + (packet.duration or 0)
         yield packet
 
 

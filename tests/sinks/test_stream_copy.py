@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -51,6 +52,16 @@ class TestAudio:
             file.write(bytes(20_000))
         render(source, tmp_path / "out.mkv")
         assert len(packets_of(tmp_path / "out.mkv", "audio")) == len(expected)
+
+    def test_sound_of_joined_recordings_continues(self, tmp_path: Path) -> None:
+        part = Clip(75, audio="aac").write(tmp_path / "part.ts")
+        joined = tmp_path / "joined.ts"
+        joined.write_bytes(part.read_bytes() * 2)
+        render(joined, tmp_path / "out.mkv")
+        found, expected = packets_of(tmp_path / "out.mkv", "audio"), packets_of(part, "audio")
+        assert len(found) == 2 * len(expected)
+        steps = [float(after.time - before.time) for before, after in pairwise(found)]
+        assert 0.01 < min(steps) <= max(steps) < 0.05
 
     def test_tta_is_refused_because_a_copy_cannot_be_decoded(self, tmp_path: Path) -> None:
         source = record(tmp_path / "in.mkv", Recording(audio=("tta",)))
