@@ -3,6 +3,7 @@
 import heapq
 import logging
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Final, TypeAlias, cast
@@ -22,6 +23,8 @@ _LOG: Final = logging.getLogger(__name__)
 
 _READ_ATTEMPTS: Final = 8
 """Consecutive read errors after which a file counts as truncated."""
+_JOINABLE: Final = frozenset({"mpegts", "mpeg"})
+"""Containers whose files, joined end to end, are a file: its clock restarts with each part."""
 DECODE_ORDER_ONLY: Final = frozenset({"avi"})
 """Containers without presentation times: libav guesses them, wrongly with B-frames."""
 
@@ -86,6 +89,7 @@ class Decoder:
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
+        self._path = path
         self.container, self.stream = open_video(path, threads)
         self.time_base = Fraction(self.stream.time_base or Fraction(1, 1000))
         self.rate = frame_rate(self.stream)
@@ -111,6 +115,19 @@ class Decoder:
             return False
         self.seeked = True
         return True
+
+    def clock_restarts(self) -> bool:
+        """Return whether the times go back by more than a second. Reads all packets of a file that may be joined from several."""
+        if self.container.format.name not in _JOINABLE:
+            return False
+        container, stream = open_video(self._path, threads=1)
+        last = None
+        with container, suppress(av.error.FFmpegError):
+            for packet in container.demux(stream):
+                if packet.dts is not None and last is not None and (last - packet.dts) * self.time_base > 1:
+                    return True
+                last = last if packet.dts is None else packet.dts
+        return False
 
     def pictures(self) -> Generator[tuple[av.VideoFrame, int], None, None]:
         """Yield each decodable picture with its pts."""

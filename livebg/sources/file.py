@@ -4,6 +4,7 @@ import math
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -65,10 +66,11 @@ class FileSource(Source):
             self._first, self._end = self._range.ticks(decoder.time_base, decoder.origin)
             if like is None:
                 self._require_complete()
-            self._pictures, pre_roll, first = self._open_range()
+            restarts = self._range.start > 0 and decoder.clock_restarts() if like is None else like.restarts
+            self._pictures, pre_roll, first = self._open_range(can_seek=not restarts)
             if like is None:
                 picture, _ = first = self._require_frame(first, pre_roll.last)
-                like = InputFormat.of(picture, decoder.rate, decoder.pixel_aspect)
+                like = replace(InputFormat.of(picture, decoder.rate, decoder.pixel_aspect), restarts=restarts)
             self.input_format = like
             self._normalizer = Normalizer(like, decoder.time_base, threads)
             self._frames = self._iterate(pre_roll.history, first)
@@ -185,10 +187,10 @@ class FileSource(Source):
         """Return the time of ``pts`` in seconds on the file's timeline."""
         return pts * self._decoder.time_base - self._decoder.origin
 
-    def _open_range(self) -> tuple[Generator[Picture, None, None], PreRoll, Picture | None]:
+    def _open_range(self, can_seek: bool) -> tuple[Generator[Picture, None, None], PreRoll, Picture | None]:
         """Find the range's first picture: seek to a key frame before it, else decode from the start of the file."""
         start = self._range.start
-        targets = [start - margin for margin in _SEEK_MARGINS_S if margin < start]
+        targets = [start - margin for margin in _SEEK_MARGINS_S if margin < start and can_seek]
         for target in (*targets, None):
             decoder = self._decoder
             if target is None or decoder.seek(target + decoder.origin):

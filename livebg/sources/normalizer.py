@@ -24,12 +24,14 @@ _MATRIX_NAMES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte24
 @dataclass(frozen=True, slots=True)
 class InputFormat:
     """All that determines how a stream's pictures are converted: the ``kind`` of its first picture, that picture's display
-    ``rotation`` in degrees, and the ``frames`` that come out.
+    ``rotation`` in degrees, and the ``frames`` that come out. ``restarts`` is whether the file's clock is known to restart, so
+    that a seek can end in another part of it.
     """
 
     kind: PictureFormat
     rotation: int
     frames: VideoFormat
+    restarts: bool = False
 
     @classmethod
     def of(cls, first: av.VideoFrame, frame_rate: Fraction, sample_aspect_ratio: Fraction) -> Self:

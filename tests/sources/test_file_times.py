@@ -9,7 +9,7 @@ import pytest
 from livebg.errors import ConfigError, SourceError
 from livebg.sources.decoder import Timestamps
 from livebg.sources.file import FileSource
-from tests.support.media import FAST, Clip
+from tests.support.media import FAST, Clip, read_stamp
 from tests.support.source_frames import frames_of, stamps, times
 
 FAST_VP9 = {"deadline": "realtime", "cpu-used": "8"}
@@ -75,6 +75,17 @@ class TestTime:
         clock = Timestamps(step=10, second=1000, decode_order_only=False)
         assert [clock.frame(pts) for pts in (5000, 5010, 0, 10, 20)] == [5000, 5010, 5020, 5030, 5040]
         assert clock.corrected == 1
+
+    @pytest.mark.parametrize(("start", "end"), [(1, 2), (2.5, 3.5), (3.5, 5), (5.5, None)])
+    def test_range_of_joined_recordings_has_its_own_pictures(self, tmp_path: Path, start: float, end: float | None) -> None:
+        part = Clip(75, options={"g": "10"}).write(tmp_path / "part.ts")
+        joined = tmp_path / "joined.ts"
+        joined.write_bytes(part.read_bytes() * 2)
+        whole = frames_of(joined)[1]
+        expected = [frame for frame in whole if start <= frame.time - whole[0].time < (end or 9)]
+        found = frames_of(joined, start, end)[1]
+        assert len(whole) == 150
+        assert [(frame.pts, read_stamp(frame.y)) for frame in found] == [(frame.pts, read_stamp(frame.y)) for frame in expected]
 
     def test_late_pictures_do_not_restart_the_clock(self) -> None:
         """A damaged stream can give a picture long after those that follow it."""
