@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 import av
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 
@@ -20,6 +20,7 @@ from livebg.errors import SourceError
 from livebg.sinks import metadata
 from livebg.sinks.copied_stream import CopiedStream, is_gap, time_of, with_times
 from livebg.sinks.stream_selection import CopyOptions, dropped, open_source, select_streams
+from livebg.sources.decoder import file_origin
 
 _READ_ATTEMPTS: Final = 8
 """Consecutive read errors after which a file cannot be read; libav continues after a damaged packet."""
@@ -46,6 +47,7 @@ class StreamCopier:
         except BaseException:
             self._input.close()
             raise
+        self._origin = _start_of(self._input, self.selection.video)
         self._next_packet: Packet[Stream] | None = None
         self._covers: list[Packet[Stream]] = []
         self._packets: Iterator[Packet[Stream]] = iter(())
@@ -116,10 +118,10 @@ class StreamCopier:
             if seconds is not None and time > seconds:
                 self._next_packet = packet
                 break
-            if self._options.ended(time):
+            if self._options.ended(time - self._origin):
                 copied.done = True
             # Drop packets that an edit list hides at the end; those before zero (priming) are hidden again.
-            elif self._options.begun(time) and not (packet.is_discard and time >= 0) and not is_gap(packet):
+            elif self._options.begun(time - self._origin) and not (packet.is_discard and time >= 0) and not is_gap(packet):
                 copied.mux(packet, output, offset)
 
     def close(self) -> None:
@@ -154,6 +156,11 @@ class StreamCopier:
         kept = metadata.stream_tags(source.metadata, self._container, encoded=encoded, timecode=self._keeps_timecode)
         target.metadata.update(kept)
         target.disposition = source.disposition
+
+
+def _start_of(container: InputContainer, video: av.VideoStream | None) -> float:
+    """Return the file's start, from which a range counts, in seconds of its time: an MPEG-TS file often begins at 1.4 s."""
+    return 0.0 if video is None else float(file_origin(container, video, Fraction(video.time_base or 0)))
 
 
 def _set_channel_layout(stream: av.AudioStream) -> None:

@@ -151,6 +151,17 @@ class TestAudio:
         if ending == ".mkv":
             assert packets_of(out, "subtitle") == [StoredPacket(Fraction(1, 2), b"Ende")]
 
+    def test_cut_counts_from_start_of_file(self, tmp_path: Path) -> None:
+        source = Clip(75, audio="aac", container_options={"output_ts_offset": "1.4"}).write(tmp_path / "in.ts")
+        with av.open(str(source)) as container:
+            origin = Fraction(container.start_time or 0, av.time_base)
+        assert origin > 1
+        render(source, tmp_path / "out.mkv", pts=range(2500, 3500, 100), start=1, end=2)
+        inside = [each for each in packets_of(source, "audio") if 1 <= each.time - origin < 2]
+        found = packets_of(tmp_path / "out.mkv", "audio")
+        assert abs(len(found) - len(inside)) <= 1
+        assert found[0].time == pytest.approx(inside[0].time - 1, abs=0.022)
+
 
 class TestSubtitles:
     @pytest.mark.parametrize(
