@@ -1,4 +1,4 @@
-"""A fresh Debian in a folder, in which commands run as on a separate machine."""
+"""A fresh Debian or Ubuntu in a folder, in which commands run as on a separate machine."""
 
 import os
 import shutil
@@ -73,7 +73,7 @@ class BareMachine:
     def __init__(self, root: Path, sources: Sources, suite: str = DEBIAN) -> None:
         self.root = root
         self._sources = sources
-        self._enclosed("debootstrap", "--variant=minbase", suite, str(root), sources.mirror)
+        self._enclosed("debootstrap", "--variant=minbase", *_debootstrap_arguments(suite, root, sources.mirror))
         (root / "etc" / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
         settings = ('APT::Get::Assume-Yes "true";', *sources.apt)  # no user answers
         (root / "etc" / "apt" / "apt.conf.d" / "90bare").write_text("\n".join(settings) + "\n")
@@ -146,6 +146,14 @@ class BareMachine:
         done = Done(ran.returncode, ran.stdout, ran.stderr)
         assert done.code == 0 or not strict, done.text
         return done
+
+
+def _debootstrap_arguments(suite: str, root: Path, mirror: str) -> tuple[str, ...]:
+    """A release that is newer than this machine's debootstrap is installed by the script of the newest that it knows."""
+    ubuntu = "ubuntu" in mirror
+    known = Path("/usr/share/debootstrap/scripts", suite).exists()
+    components = ("--components=main,universe",) if ubuntu else ()
+    return (*components, suite, str(root), mirror, *(() if known else ("gutsy" if ubuntu else "sid",)))
 
 
 @contextmanager

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEBIAN = os.environ.get("LIVEBG_BARE_DEBIAN", "bookworm")
-"""The release: Debian 12, or another by its name."""
+"""The release: Debian 12, or another one, of Ubuntu too, by its name."""
+MIRROR = os.environ.get("LIVEBG_BARE_MIRROR")
+"""The archive of that release, if it is not the one that apt uses here."""
 _CARRIED = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
 _START = r"(?:(?<=file://)|(?<!\S))"
 """Where a path begins in a list of paths and addresses."""
@@ -24,7 +26,7 @@ _UV_NAMES = {
 
 @dataclass(frozen=True)
 class Sources:
-    """``mirror`` is Debian's archive, ``apt`` lines for apt.conf, ``variables`` what pip and others are told by environment."""
+    """``mirror`` is the archive of Debian or Ubuntu, ``apt`` lines of apt.conf, ``variables`` the environment of pip."""
 
     mirror: str
     apt: tuple[str, ...]
@@ -50,8 +52,8 @@ class Sources:
 
 
 def sources_of_this_machine() -> Sources | None:
-    """The settings of apt, pip and the environment; None if apt has no Debian archive."""
-    mirror = _debian_mirror()
+    """The settings of apt, pip and the environment; None if apt has no Debian archive and :data:`MIRROR` names none."""
+    mirror = MIRROR or _debian_mirror()
     return Sources(mirror, _apt_settings(), pip_variables() | _carried()) if mirror else None
 
 
@@ -66,8 +68,9 @@ def _debian_mirror() -> str | None:
 
 
 def _apt_settings() -> tuple[str, ...]:
-    """How apt gets through: proxies, certificates, patience."""
-    return tuple(line for line in _said("apt-config", "dump") if re.match(r"Acquire::(https?|Retries)\b.*\S", line))
+    """How apt gets through: proxies, certificates, patience, and whether it accepts old archives."""
+    setting = re.compile(r"Acquire::(https?|Retries|Check-Valid-Until)\b.*\S")
+    return tuple(line for line in _said("apt-config", "dump") if setting.match(line))
 
 
 def pip_variables() -> dict[str, str]:

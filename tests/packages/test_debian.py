@@ -1,6 +1,7 @@
-"""The Debian packages, built and installed in bare roots of their suites, used, upgraded and removed without a trace.
+"""The packages for Debian and Ubuntu, built and installed in bare roots of their suites, used, upgraded and removed.
 
-``LIVEBG_PACKAGE_SUITES`` names the suites, ``LIVEBG_PACKAGES`` a folder with packages to test instead of building them.
+``LIVEBG_PACKAGE_SUITES`` names the suites, ``LIVEBG_BARE_MIRROR`` the archive of Ubuntu, ``LIVEBG_PACKAGES`` a folder with
+packages to test instead of building them.
 """
 
 import hashlib
@@ -25,6 +26,8 @@ from tests.bare.sources import sources_of_this_machine
 
 SUITES = tuple(os.environ.get("LIVEBG_PACKAGE_SUITES", "bookworm trixie").split())
 RELEASES = {"bookworm": "deb12", "trixie": "deb13"}
+"""The endings of the packages' versions, where they are not the suite's name."""
+PYTHONS = {"bookworm": "3.11", "noble": "3.12", "trixie": "3.13", "resolute": "3.14", "forky": "3.14"}
 BUILT = os.environ.get("LIVEBG_PACKAGES")
 VARIES = ("dev", "home", "host", "proc", "root", "run", "sys", "tmp", "var/cache", "var/lib/apt", "var/lib/dpkg", "var/log")
 """What package managers and users write in any case."""
@@ -43,7 +46,7 @@ def suite(request: pytest.FixtureRequest) -> str:
 def package(suite: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package of the suite."""
     if BUILT:
-        (found,) = Path(BUILT).glob(f"livebg_*~{RELEASES[suite]}_*.deb")
+        (found,) = Path(BUILT).glob(f"livebg_*~{RELEASES.get(suite, suite)}_*.deb")
         return found
     return build(suite, tmp_path_factory.mktemp("built"))
 
@@ -122,11 +125,11 @@ def test_package_contains_what_setup_would_write(package: Path, tmp_path: Path) 
 
 def test_package_depends_on_python_of_suite(suite: str, package: Path) -> None:
     depends = field(package, "Depends").split(", ")
-    assert {"bookworm": "python3.11", "trixie": "python3.13"}[suite] in depends
+    assert f"python{PYTHONS[suite]}" in depends
     assert "pipewire | v4l2loopback-dkms" in depends
     assert {"gir1.2-adw-1", "gir1.2-gtk-4.0", "gir1.2-ayatanaappindicator3-0.1", "python3-gi"} <= set(depends)
     assert "librsvg2-common" in depends  # for the icons of the window
-    assert field(package, "Version").endswith(f"~{RELEASES[suite]}")
+    assert field(package, "Version").endswith(f"~{RELEASES.get(suite, suite)}")
 
 
 def test_package_works_and_leaves_nothing_behind(machine: BareMachine, package: Path) -> None:
