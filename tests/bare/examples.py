@@ -11,6 +11,7 @@ from tests.support.decoding import luma_of, pictures_of, rgb_of
 
 _FILES = livebg_lines("files")
 RENDERED = [line for line in dict.fromkeys(_FILES) if line.startswith("livebg render")]
+KEEPING = next(line for line in RENDERED if "-o blurred.mp4" in line)
 SCORED = [line for line in all_livebg_lines() if line.startswith("livebg score")]
 LIVE_RUN = "livebg run --camera talk.mp4 --output null"
 STOP = "livebg stop"
@@ -35,6 +36,11 @@ KEPT = 3.0
 """Levels by which an encoder may change livebg's pictures."""
 
 
+def script_of(line: str) -> str:
+    """A line of :data:`RENDERED`, after the one that writes the matte that it reads."""
+    return f"{KEEPING} && {line}" if "--matte" in line else line
+
+
 def check_rendered(line: str, folder: Path) -> None:
     """Check the output in ``folder`` of a line of :data:`RENDERED`: the person is visible, the room has changed."""
     if "holiday/" in line:
@@ -55,6 +61,9 @@ def check_rendered(line: str, folder: Path) -> None:
         _check_colour(folder, "background", BEACH)
     elif "waves.mp4" in line:
         _check_colour(folder, "background", tuple(rgb_of(folder / "waves.mp4")[0][0, 0]))
+    elif line == KEEPING:
+        check_blur(folder / "blurred.mp4", folder / "talk.mp4", FRAMES)
+        assert (folder / "blurred.matte.mkv").is_file()
     else:
         count, begin = (10, 30) if "--start 1:30 --end 2:00" in line else (FRAMES, 0)
         check_blur(folder / "talk.portrait.mp4", folder / "talk.mp4", count, begin)

@@ -1,4 +1,4 @@
-"""On a fresh Debian 12, the README's commands do what the README says."""
+"""On a fresh Debian or Ubuntu, the README's commands do what the README says."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from livebg.setup.resources import APP_ID
-from tests.bare.examples import LIVE_RUN, REFUSALS, REFUSED, RENDERED, SCORED, STEERED, STOP, check_rendered
+from tests.bare.examples import LIVE_RUN, REFUSALS, REFUSED, RENDERED, SCORED, STEERED, STOP, check_rendered, script_of
 from tests.bare.machine import HOME, BareMachine, Done, bare_machine, committed_copy, missing
 from tests.bare.material import make_material, make_mattes
 from tests.bare.readme import CHECKOUT, apt_line, install_line, pipx_apt_line, try_lines
@@ -93,7 +93,7 @@ def test_install_line_installs_livebg_and_renders_demo(machine: BareMachine, sho
 @pytest.mark.parametrize("line", RENDERED)
 def test_render_examples_work(line: str, machine: BareMachine, work: Path, material: Path) -> None:
     shutil.copytree(material, work, dirs_exist_ok=True)
-    done = run_offline(machine, work, line)
+    done = run_offline(machine, work, script_of(line))
     assert done.code == 0, done.text
     check_rendered(line, work)
     if "--json" in line:
