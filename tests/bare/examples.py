@@ -16,7 +16,9 @@ SCORED = [line for line in all_livebg_lines() if line.startswith("livebg score")
 LIVE_RUN = "livebg run --camera talk.mp4 --output null"
 STOP = "livebg stop"
 _STEERING = ("off", "on", "toggle", "pause", "resume", "mode", "background", "set", "reload", "snapshot")
-STEERED = [line for line in all_livebg_lines() if line.split()[1] in _STEERING]
+_STEERED = [line for line in all_livebg_lines() if line.split()[1] in _STEERING]
+STEERED = sorted(_STEERED, key=lambda line: "--toggle" not in line)
+"""Those that toggle a state come before those that set it, so that the others find a known one."""
 BY_ITSELF = ("livebg devices", "livebg doctor", "livebg setup --dry-run", "livebg models pull")
 """Commands with a test of their own."""
 REFUSALS = {
