@@ -82,7 +82,7 @@ def card_named(name: str) -> ModelCard:
         return REGISTRY[name]
     nearest = get_close_matches(name.lower(), REGISTRY, n=1, cutoff=0.4)
     advice = f"Did you mean {nearest[0]}?" if nearest else f"Use {', '.join(REGISTRY)}."
-    raise ModelError(f"Unknown model {name!r}.", f"{advice} For your own network, set model.name to the path of its .onnx file.")
+    raise ModelError(f"Unknown model {name!r}.", f"{advice} Or set model.name to the path of an .onnx file.")
 
 
 def unknown_card(file_name: str) -> ModelCard:

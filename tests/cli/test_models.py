@@ -86,7 +86,7 @@ def test_path_prints_network_path(cli: LivebgCli, monkeypatch: pytest.MonkeyPatc
     ("name", "sentence"),
     [
         ("u2netp", "The model u2netp is not installed. Run `livebg models pull u2netp`."),
-        ("u2net", "Unknown model 'u2net'. Did you mean u2netp? For your own network, set model.name to the path of its .onnx file."),
+        ("u2net", "Unknown model 'u2net'. Did you mean u2netp? Or set model.name to the path of an .onnx file."),
         (
             "nets/my.onnx",
             "The model file nets/my.onnx does not exist. Give the path of an .onnx file, or one of livebg-u2, u2netp",
@@ -112,7 +112,7 @@ def test_pull_of_unknown_network_fails(cli: LivebgCli) -> None:
     result = cli.livebg("models", "pull", "u2netq")
     assert (result.code, result.error_line) == (
         5,
-        "Unknown model 'u2netq'. Did you mean u2netp? For your own network, set model.name to the path of its .onnx file.",
+        "Unknown model 'u2netq'. Did you mean u2netp? Or set model.name to the path of an .onnx file.",
     )
 
 

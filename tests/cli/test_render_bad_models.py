@@ -75,7 +75,7 @@ def test_fixed_size_model_rejects_other_input_size(cli: LivebgCli, photo: Path) 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--model", "u2netq"), "Unknown model 'u2netq'. Did you mean u2netp? For your own network, set model.name to the path of its .onnx file."),
+        (("--model", "u2netq"), "Unknown model 'u2netq'. Did you mean u2netp? Or set model.name to the path of an .onnx file."),
         (
             ("--model", "u2net_human_seg"),
             "The model u2net_human_seg is not installed. Run `livebg models pull u2net_human_",

@@ -31,7 +31,7 @@ def test_every_card_is_complete() -> None:
     ],
 )
 def test_unknown_name_suggests_nearest(name: str, advice: str) -> None:
-    with pytest.raises(ModelError, match=rf"^Unknown model '{name}'\. {advice} For your own network, "):
+    with pytest.raises(ModelError, match=rf"^Unknown model '{name}'\. {advice} Or set model.name"):
         card_named(name)
     with pytest.raises(ModelError, match=advice):
         find(name)
