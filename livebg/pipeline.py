@@ -167,7 +167,7 @@ class Pipeline:
         return Processed(*self.compositor.composite(frame, matte, coarse=coarse))
 
     def process(self, frame: Frame) -> Processed:
-        """Raises as :meth:`mask` does."""
+        """May raise as :meth:`mask` does."""
         return self.finish(frame, self.matte(frame))
 
     def reset(self) -> None:

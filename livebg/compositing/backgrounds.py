@@ -235,7 +235,7 @@ def _fill(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
 
 
 def _middle(rgb: NDArray[np.uint8], width: float, height: float) -> NDArray[np.uint8]:
-    """Returns the middle of a picture, of at least this size and what interpolation reads around it."""
+    """Return the middle of a picture, of at least this size and what interpolation reads around it."""
     shown = math.ceil(height) + 2 * _MARGIN, math.ceil(width) + 2 * _MARGIN
     top, left = (max(length - wanted, 0) // 2 for length, wanted in zip(rgb.shape[:2], shown, strict=True))
     return np.ascontiguousarray(rgb[top : rgb.shape[0] - top, left : rgb.shape[1] - left])

@@ -70,7 +70,7 @@ def run_camera(
 
 
 def _build_recorder(session: Session) -> Recorder:
-    """Returns a recorder of the session whose microphone is off while the session is paused."""
+    """Return a recorder of the session whose microphone is off while the session is paused."""
     recorder = Recorder(session.audience, session.format, lambda: session.paused)
     session.on_pause = recorder.mute
     return recorder
@@ -79,7 +79,7 @@ def _build_recorder(session: Session) -> Recorder:
 def _commands(
     session: Session, controller: SessionController, presets: PresetSwitcher, shortcuts: GlobalShortcuts, recorder: Recorder
 ) -> dict[str, Command]:
-    """Returns the commands that never show the room."""
+    """Return the commands that never show the room."""
     return {
         **commands(controller),
         **preset_commands(presets),

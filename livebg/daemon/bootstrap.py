@@ -46,14 +46,14 @@ _MIN_FRAME_RATE: Final = Fraction(round(1 / KEEPALIVE_INTERVAL_S))
 
 
 def video_file_or_none(device: str) -> Path | None:
-    """Returns the video file given instead of a camera, or None."""
+    """Return the video file given instead of a camera, or None."""
     path = expand_user(device)
     exists = is_file(path)
     return path if exists or ("://" not in device and path.suffix.lower() in VIDEO_SUFFIXES) else None
 
 
 def build_camera(settings: Settings, shape: VideoFormat) -> Camera:
-    """Returns the configured camera, whose frames are converted to ``shape``. Opens nothing.
+    """Return the configured camera, whose frames are converted to ``shape``. Opens nothing.
 
     Raises SourceError for a local camera on other systems than Linux.
     """
@@ -77,7 +77,7 @@ def build_camera(settings: Settings, shape: VideoFormat) -> Camera:
 
 
 def check_camera(settings: Settings) -> str | None:
-    """Returns why the configured camera is currently unavailable, or None if it is available or unknown.
+    """Return why the configured camera is currently unavailable, or None if it is available or unknown.
 
     Raises :class:`~livebg.errors.SourceError` for a permanent error: a video file that cannot be read, a malformed URL, or a
     local camera on another system than Linux.
@@ -100,7 +100,7 @@ def check_camera(settings: Settings) -> str | None:
 
 
 def validate(settings: Settings, *, camera_chosen: bool = True) -> None:
-    """Raises the :class:`~livebg.errors.LivebgError` that would end a session at startup, before opening anything.
+    """Raise the :class:`~livebg.errors.LivebgError` that would end a session at startup, before opening anything.
 
     Only with ``camera_chosen`` does it try the camera: :func:`build_session` does so too.
     """
@@ -112,7 +112,7 @@ def validate(settings: Settings, *, camera_chosen: bool = True) -> None:
 
 
 def drop_stale_choices(layers: SettingsLayers) -> SettingsLayers:
-    """Returns ``layers`` without saved choices that are no longer valid, such as a deleted image, and logs a warning.
+    """Return ``layers`` without saved choices that are no longer valid, such as a deleted image, and log a warning.
 
     Drops as few choices as possible. Raises the error of :func:`validate` if dropping choices does not help.
     """
@@ -131,7 +131,7 @@ def drop_stale_choices(layers: SettingsLayers) -> SettingsLayers:
 
 
 def output_format(settings: Settings) -> VideoFormat:
-    """Returns the output format for the whole session. It is fixed before the camera is opened.
+    """Return the output format for the whole session. It is fixed before the camera is opened.
 
     With size ``auto`` it is the format of the file or the camera, or the requested format if there is no camera yet.
     Raises :class:`~livebg.errors.SourceError` if a video file given as the camera cannot be read.
@@ -146,7 +146,7 @@ def output_format(settings: Settings) -> VideoFormat:
 
 
 def presence_factory(settings: Settings, streaming: StreamingFlag, backend: SinkBackend) -> PresenceFactory:
-    """Returns the presence factory for one output. Only v4l2loopback and PipeWire (by ``streaming``) report viewers.
+    """Return the presence factory for one output. Only v4l2loopback and PipeWire (by ``streaming``) report viewers.
 
     A loopback device that is missing keeps the camera on only if no other output can report a viewer.
     """
@@ -159,7 +159,7 @@ def presence_factory(settings: Settings, streaming: StreamingFlag, backend: Sink
 
 
 def build_session(settings: Settings, consent: Consent | None) -> tuple[Session, ProcessorFactory]:
-    """Returns an unstarted session and its effect builder. Raises the errors of :func:`output_format`."""
+    """Return an unstarted session and its effect builder. Raises the errors of :func:`output_format`."""
     shape, streaming = output_format(settings), StreamingFlag()
     stages = StageTimer()
     builder = ProcessorFactory(settings, consent, stages, shape)

@@ -13,7 +13,7 @@ from livebg.v4l2.controls import Control
 
 
 def camera_commands(controls: Callable[[], CameraControls]) -> dict[str, Command]:
-    """Returns the commands by name. ``controls`` returns those of the current camera."""
+    """Return the commands by name. ``controls`` returns those of the current camera."""
 
     def set_control(arguments: Mapping[str, Any]) -> dict[str, Any]:
         key = arguments.get("key")
@@ -35,7 +35,7 @@ def camera_commands(controls: Callable[[], CameraControls]) -> dict[str, Command
 
 
 def session_controls(session: Session, settings: Settings) -> CameraControls:
-    """Returns the controls of the session's open camera, or else of the one in the settings. Raises as
+    """Return the controls of the session's open camera, or else of the one in the settings. Raises as
     :func:`~livebg.sources.camera_controls.controls_of` does."""
     source = session.snapshot().source
     if isinstance(source, CameraSource):
@@ -44,7 +44,7 @@ def session_controls(session: Session, settings: Settings) -> CameraControls:
 
 
 def controls_as_dict(controls: CameraControls) -> dict[str, Any]:
-    """Returns the camera and its controls with their present values as JSON-compatible data."""
+    """Return the camera and its controls with their present values as JSON-compatible data."""
     return {"camera": str(controls.device), "controls": [_as_dict(control) for control in controls.read()]}
 
 

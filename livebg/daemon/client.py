@@ -16,7 +16,7 @@ COMMAND_TIMEOUT_S: Final = 60.0
 
 
 def request(command: str, arguments: Mapping[str, Any] | None = None, *, path: Path | None = None, timeout: float = 2.0) -> Any:
-    """Sends a command to the running livebg and returns its result. ``path`` is the socket, by default the user's.
+    """Send a command to the running livebg and return its result. ``path`` is the socket, by default the user's.
 
     Raises :class:`~livebg.errors.NotRunningError` if livebg is not running, :class:`~livebg.errors.LivebgError` if it does not
     respond within ``timeout`` seconds, and the error reported by the daemon, with its class and message, if the command fails.
@@ -42,7 +42,7 @@ def request(command: str, arguments: Mapping[str, Any] | None = None, *, path: P
 
 @contextmanager
 def readable_errors(path: Path, command: str, timeout: float) -> Iterator[None]:
-    """Converts errors raised in the ``with`` block to those documented at :func:`request`."""
+    """Convert errors raised in the ``with`` block to those documented at :func:`request`."""
     try:
         yield
     except (BlockingIOError, TimeoutError):
@@ -60,7 +60,7 @@ def readable_errors(path: Path, command: str, timeout: float) -> Iterator[None]:
 
 
 def not_running(path: Path) -> NotRunningError:
-    """Returns the error for a socket ``path`` without a server."""
+    """Return the error for a socket ``path`` without a server."""
     if running_pid(path.parent) is not None:
         return NotRunningError(
             f"livebg{_pid_suffix(path)} is starting or stopping and accepts no commands.", "Try again, or kill it by its pid."

@@ -25,7 +25,7 @@ _MAX_NAME_LENGTH: Final = 256
 
 
 def commands(controller: SessionController) -> dict[str, Command]:
-    """Returns the commands by name.
+    """Return the commands by name.
 
     Arguments: ``mode`` and ``background`` (strings), ``settings`` (object with dotted keys).
     """
@@ -44,7 +44,7 @@ def commands(controller: SessionController) -> dict[str, Command]:
 
 
 def preset_commands(presets: PresetSwitcher) -> dict[str, Command]:
-    """Returns the commands for presets by name. Argument: ``name`` of a preset (string)."""
+    """Return the commands for presets by name. Argument: ``name`` of a preset (string)."""
     return {
         "presets": no_arguments(lambda: asdict(presets.overview())),
         "use_preset": lambda arguments: asdict(presets.use(_text(arguments, "name"))),
@@ -55,7 +55,7 @@ def preset_commands(presets: PresetSwitcher) -> dict[str, Command]:
 
 
 def shortcut_commands(shortcuts: GlobalShortcuts) -> dict[str, Command]:
-    """Returns the commands that list the global shortcuts and let the user choose them in a dialog, which takes minutes."""
+    """Return the commands that list the global shortcuts and let the user choose them in a dialog, which takes minutes."""
 
     def listed(found: tuple[Shortcut, ...]) -> dict[str, Any]:
         return {"shortcuts": [asdict(shortcut) for shortcut in found]}
@@ -67,7 +67,7 @@ def shortcut_commands(shortcuts: GlobalShortcuts) -> dict[str, Command]:
 
 
 def recording_commands(recorder: Recorder) -> dict[str, Command]:
-    """Returns the commands ``record`` (arguments: those of :class:`RecordRequest`) and ``stop_recording``.
+    """Return the commands ``record`` (arguments: those of :class:`RecordRequest`) and ``stop_recording``.
 
     ``record`` never shows the room. Both return a :class:`~livebg.live.recorder.RecordingStatus`.
     """
@@ -87,7 +87,7 @@ class RecordRequest(BaseModel, extra="forbid"):
 
 
 def recording_options(arguments: Mapping[str, Any]) -> RecordingOptions:
-    """Returns the validated arguments of ``record``. Raises :class:`~livebg.errors.ConfigError`."""
+    """Return the validated arguments of ``record``. Raises :class:`~livebg.errors.ConfigError`."""
     try:
         request = RecordRequest.model_validate(dict(arguments))
     except ValidationError as error:
@@ -106,12 +106,12 @@ def recording_options(arguments: Mapping[str, Any]) -> RecordingOptions:
 
 
 def state_after(run: Callable[[], CommandResult]) -> Command:
-    """Returns a command without arguments that returns the resulting state."""
+    """Return a command without arguments that returns the resulting state."""
     return no_arguments(lambda: asdict(run()))
 
 
 def _current_settings(settings: Settings) -> dict[str, Any]:
-    """Returns ``values``, every setting by its dotted key, and ``settable``, the keys that can change while livebg runs."""
+    """Return ``values``, every setting by its dotted key, and ``settable``, the keys that can change while livebg runs."""
     tree = settings.model_dump(mode="json")
     values = {key: tree[section][name] for key in setting_keys() for section, _, name in [key.partition(".")]}
     return {"values": values, "settable": list(settable_keys())}

@@ -58,7 +58,7 @@ class SessionController:
         return self._settings
 
     def on(self) -> CommandResult:
-        """Hides the room again. Raises the errors of loading the network if it was not loaded before."""
+        """Hide the room again. Raises the errors of loading the network if it was not loaded before."""
         while True:
             settings = self._settings
             build = self._factory.prepare(_checked(settings)) if self._consent is not None else None
@@ -69,7 +69,7 @@ class SessionController:
                     return self.result()
 
     def off(self, consent: Consent) -> CommandResult:
-        """Shows the room until ``on`` or the end of the run, with the user's consent."""
+        """Show the room until ``on`` or the end of the run, with the user's consent."""
         with self._lock:
             if self._consent is None:
                 self._session.switch(self._factory.passthrough(consent), at_once=True)
@@ -77,19 +77,19 @@ class SessionController:
             return self.result()
 
     def toggle(self, consent: Consent) -> CommandResult:
-        """Turns the effect off, using the consent, or on."""
+        """Turn the effect off, using the consent, or on."""
         with self._toggling:
             return self.off(consent) if self._consent is None else self.on()
 
     def pause(self) -> CommandResult:
-        """Shows the placeholder and closes the camera."""
+        """Show the placeholder and close the camera."""
         with self._lock:
             self._pauses += 1
             self._session.pause()
             return self.result()
 
     def resume(self) -> CommandResult:
-        """Ends the pause."""
+        """End the pause."""
         with self._lock:
             self._session.resume()
             return self.result()
@@ -105,16 +105,16 @@ class SessionController:
             return self.resume() if before == self._pauses else self.result()
 
     def set_mode(self, mode: str) -> CommandResult:
-        """Selects a mode and turns the effect on. Raises :class:`~livebg.errors.ConfigError` if no camera can show it."""
+        """Select a mode and turn the effect on. Raises :class:`~livebg.errors.ConfigError` if no camera can show it."""
         check_mode(mode)
         return self.set({"effect.mode": mode}, effect_on=True)
 
     def set_background(self, background: str) -> CommandResult:
-        """Selects mode background with an image, color or built-in background and turns the effect on."""
+        """Select mode background with an image, color or built-in background and turn the effect on."""
         return self.set({"effect.mode": "background", "effect.background": background}, effect_on=True)
 
     def set(self, settings: Mapping[str, Any], *, effect_on: bool = False) -> CommandResult:
-        """Changes settings given by dotted keys, all or none; ``effect_on`` also turns the effect on.
+        """Change settings given by dotted keys, all or none; ``effect_on`` also turns the effect on.
 
         Raises :class:`~livebg.errors.LivebgError`.
         """
@@ -130,7 +130,7 @@ class SessionController:
             return self._apply(layers, effect_on=False, at_next_start=tuple(later))
 
     def result(self) -> CommandResult:
-        """Returns the state in which a command leaves the session."""
+        """Return the state in which a command leaves the session."""
         effect = self._settings.effect
         return CommandResult(
             effect=self._consent is None,
@@ -143,7 +143,7 @@ class SessionController:
         )
 
     def status(self) -> Status:
-        """Returns the status of the session."""
+        """Return the status of the session."""
         seconds = time.process_time() - self._cpu_before
         return session_status(
             self._session, self._factory, self._settings, self._recording(), cpu_seconds=seconds, effect_on=self._consent is None
@@ -171,7 +171,7 @@ class SessionController:
         return replace(result, changed=changed, at_next_start=at_next_start, note=note or None)
 
     def _hide(self, build: Build) -> None:
-        """Hides the room before it returns."""
+        """Hide the room before it returns."""
         self._session.switch(build, at_once=True)
         self._consent = None
 

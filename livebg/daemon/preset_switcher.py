@@ -20,17 +20,17 @@ class PresetSwitcher:
         """The preset that was used or saved last: of several with the same values, it is the current one."""
 
     def overview(self) -> PresetList:
-        """Returns the presets and which one is current."""
+        """Return the presets and which one is current."""
         return self._presets.overview(self._controller.settings, self._last)
 
     def use(self, name: str) -> CommandResult:
-        """Applies a preset, all of it or nothing, and turns the effect on. Raises :class:`~livebg.errors.LivebgError`."""
+        """Apply a preset, all of it or nothing, and turn the effect on. Raises :class:`~livebg.errors.LivebgError`."""
         result = self._controller.set(self._presets.read(name), effect_on=True)
         self._last = name
         return result
 
     def use_next(self) -> CommandResult:
-        """Applies the preset after the current one, skipping those that cannot be used."""
+        """Apply the preset after the current one, skipping those that cannot be used."""
         for name in self.overview().from_next(self._last):
             try:
                 return self.use(name)
@@ -39,7 +39,7 @@ class PresetSwitcher:
         raise ConfigError("There is no preset that can be used.", "`livebg preset list` lists the presets.")
 
     def save(self, name: str) -> CommandResult:
-        """Saves the current look as a preset. Raises :class:`~livebg.errors.ConfigError`."""
+        """Save the current look as a preset. Raises :class:`~livebg.errors.ConfigError`."""
         self._presets.save(name, self._controller.settings)
         self._last = name
         return self._controller.result()

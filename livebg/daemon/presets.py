@@ -43,7 +43,7 @@ class Presets:
         self.folder = folder or (config and config / "presets")
 
     def read(self, name: str) -> Mapping[str, Any]:
-        """Returns the values of a preset by dotted key.
+        """Return the values of a preset by dotted key.
 
         Raises :class:`~livebg.errors.ConfigError` if there is no such preset, or if anything in its file is invalid.
         """
@@ -52,7 +52,7 @@ class Presets:
         return _read(self._path(name))
 
     def save(self, name: str, settings: Settings) -> None:
-        """Saves the look of ``settings`` (sections effect and smoothing) as a preset; replaces an earlier one of the user.
+        """Save the look of ``settings`` (sections effect and smoothing) as a preset; replaces an earlier one of the user.
 
         Raises :class:`~livebg.errors.ConfigError` if the name is invalid or the file cannot be written.
         """
@@ -78,7 +78,7 @@ class Presets:
             raise ConfigError(f"Cannot delete the preset {path} ({error.strerror}).", "Check its permissions.") from None
 
     def overview(self, settings: Settings | None = None, last: str | None = None) -> PresetList:
-        """Returns the presets, and which one the current ``settings`` match. If several match, ``last`` is preferred."""
+        """Return the presets, and which one the current ``settings`` match. If several match, ``last`` is preferred."""
         now = {} if settings is None else _dotted(settings.model_dump())
         entries, matching = [], []
         for name in (*BUILTIN_PRESETS, *self._own_names()):
@@ -99,7 +99,7 @@ class Presets:
         return sorted(filter(is_own_name, found), key=str.casefold)
 
     def _path(self, name: str) -> Path:
-        """Returns the file of a user's preset. Raises ConfigError for an invalid name, or that of a built-in preset."""
+        """Return the file of a user's preset. Raises ConfigError for an invalid name, or that of a built-in preset."""
         if not _NAME.fullmatch(name):
             raise ConfigError(
                 f"Invalid preset name {name[:50]!r}.",
@@ -113,12 +113,12 @@ class Presets:
 
 
 def is_own_name(name: str) -> bool:
-    """Returns whether a user's preset may have this name."""
+    """Return whether a user's preset may have this name."""
     return _NAME.fullmatch(name) is not None and not _is_builtin(name)
 
 
 def _is_builtin(name: str) -> bool:
-    """Returns whether the name is that of a built-in preset in any case, because ``Office`` would be confusing."""
+    """Return whether the name is that of a built-in preset in any case, because ``Office`` would be confusing."""
     return name.lower() in BUILTIN_PRESETS
 
 
@@ -134,7 +134,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _read_if_changed(path: Path) -> Mapping[str, Any]:
-    """Returns the values of a file as they were when it last changed: the tray and the window list the presets every second."""
+    """Return the values of a file as they were when it last changed: the tray and the window list the presets every second."""
     try:
         state = path.stat()
     except OSError:
@@ -153,7 +153,7 @@ def _checked(key: str, value: Any) -> Any:
 
 
 def _dotted(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values of all tables by dotted key; a key outside of a table stays as it is, and is no setting."""
+    """Return the values of all tables by dotted key; a key outside of a table stays as it is, and is no setting."""
     values: dict[str, Any] = {}
     for section, table in tree.items():
         values |= {f"{section}.{key}": value for key, value in table.items()} if isinstance(table, dict) else {section: table}

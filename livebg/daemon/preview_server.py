@@ -54,7 +54,7 @@ class _FrameRequest(BaseModel, extra="forbid"):
 
 
 def views() -> dict[str, View]:
-    """Returns ``composite``, exactly the sent picture, and ``alpha``, its matte as gray in 0..255.
+    """Return ``composite``, exactly the sent picture, and ``alpha``, its matte as gray in 0..255.
 
     The original picture of the room is not included: it requires the user's consent, which only the command line can give
     (``livebg.cli.consent``).

@@ -60,7 +60,7 @@ class LineReader:
         self._buffer = bytearray()
 
     def next(self, timeout: float) -> bytes | None:
-        """Returns the next complete line without its line feed, or None if the peer closed the connection.
+        """Return the next complete line without its line feed, or None if the peer closed the connection.
 
         Raises TimeoutError if the line is incomplete after ``timeout`` seconds, OSError if the connection is lost, and
         :class:`LineTooLong` for a line that is too long, after skipping it or on timeout.
@@ -105,7 +105,7 @@ class LineReader:
 
 
 def remaining(deadline: float) -> float:
-    """Returns the seconds until ``deadline`` of the monotonic clock. Raises TimeoutError if it has passed."""
+    """Return the seconds until ``deadline`` of the monotonic clock. Raises TimeoutError if it has passed."""
     seconds = deadline - time.monotonic()
     if seconds <= 0:
         raise TimeoutError
@@ -117,7 +117,7 @@ def write_request(command: str, arguments: Mapping[str, Any]) -> bytes:
 
 
 def read_request(line: bytes) -> tuple[str, Mapping[str, Any]]:
-    """Returns the command and the arguments of a request. Raises :class:`~livebg.errors.ConfigError` if it is invalid."""
+    """Return the command and the arguments of a request. Raises :class:`~livebg.errors.ConfigError` if it is invalid."""
     fields = _parse_object(line, "request")
     _check_version(fields, "client", "Use the `livebg` command of the running release, or restart livebg with this one.")
     command, arguments = fields.get("command"), fields.get("arguments", {})
@@ -129,7 +129,7 @@ def read_request(line: bytes) -> tuple[str, Mapping[str, Any]]:
 
 
 def write_answer(result: Any) -> bytes:
-    """Returns a response line. Raises TypeError or ValueError if ``result`` is not JSON."""
+    """Return a response line. Raises TypeError or ValueError if ``result`` is not JSON."""
     return _line({"version": VERSION, "ok": True, "result": result})
 
 
@@ -138,7 +138,7 @@ def write_error(error: LivebgError) -> bytes:
 
 
 def read_answer(line: bytes) -> Any:
-    """Returns the result of a response.
+    """Return the result of a response.
 
     Raises the error reported by the daemon, with its :class:`~livebg.errors.LivebgError` class and message, and
     :class:`VersionMismatch` for another protocol version.
@@ -157,7 +157,7 @@ def unknown_command(name: str, known: Mapping[str, Any]) -> ConfigError:
 
 
 def check_path(path: Path) -> None:
-    """Raises :class:`~livebg.errors.ConfigError` if the path is too long for a socket."""
+    """Raise :class:`~livebg.errors.ConfigError` if the path is too long for a socket."""
     size = len(os.fsencode(path))
     if size > _MAX_PATH_BYTES:
         raise ConfigError(
@@ -197,6 +197,6 @@ def _check_version(fields: Mapping[str, Any], peer: str, advice: str) -> None:
 
 
 def _shown(value: object) -> str:
-    """Returns a peer's value for a message: quoted unless it is an identifier, at most 40 characters."""
+    """Return a peer's value for a message: quoted unless it is an identifier, at most 40 characters."""
     text = value if isinstance(value, str) and value.isidentifier() else repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -29,7 +29,7 @@ _LOCK_TIMEOUT_S: Final = 0.5
 
 
 def runtime_dir() -> Path:
-    """Returns the folder of the lock and the sockets: livebg's runtime folder, or a cache folder if that cannot be created.
+    """Return the folder of the lock and the sockets: livebg's runtime folder, or a cache folder if that cannot be created.
 
     Creates it if missing, for clients too: its location depends on whether it can be created, and both sides must agree.
     Raises :class:`~livebg.errors.ConfigError` if neither is possible.
@@ -72,7 +72,7 @@ def hold_lock(folder: Path | None = None) -> Iterator[Path]:
 
 
 def running_pid(folder: Path | None = None) -> int | None:
-    """Returns the process id of the livebg that holds the lock of ``folder`` (default: :func:`runtime_dir`).
+    """Return the process id of the livebg that holds the lock of ``folder`` (default: :func:`runtime_dir`).
 
     None if it is not held, 0 if the holder has not written its id yet. Raises :class:`~livebg.errors.ConfigError` if the lock
     cannot be read.
@@ -107,7 +107,7 @@ def _read_pid(descriptor: int) -> int:
 
 
 def _make_private(folder: Path) -> None:
-    """Raises OSError, or ConfigError for a folder that another user could create or change."""
+    """Raise OSError, or ConfigError for a folder that another user could create or change."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if sys.platform == "win32":
         return

@@ -41,12 +41,12 @@ class SavedChoices:
         self.path = self._file.path
 
     def read(self) -> dict[str, Choice]:
-        """Returns the choices by dotted key. Invalid ones are logged and skipped."""
+        """Return the choices by dotted key. Invalid ones are logged and skipped."""
         words = {key: self._parse_choice(key, entry) for key, entry in self._file.read().items()}
         return {key: word for key, word in words.items() if word is not None}
 
     def write(self, choices: Mapping[str, Choice]) -> str | None:
-        """Replaces the file atomically with these choices. Returns an error message, or None on success."""
+        """Replace the file atomically with these choices. Returns an error message, or None on success."""
         reason = self._file.write({key: {"value": word.value, "file": word.file} for key, word in choices.items()})
         if reason is None:
             return None

@@ -1,7 +1,7 @@
 """Detects a locked screen over D-Bus, to hide the user's desk while they are away.
 
 Desktops report it on the session bus (``ActiveChanged`` of the screen saver), logind on the system bus (``LockedHint`` of the
-user's session, which also tells at the start). A source that reports locked must also report unlocked, or end. logind's ``Lock``
+user's session, also read at the start). A source that reports locked must also report unlocked, or end. logind's ``Lock``
 signal is not used: it only requests a lock, and no signal marks its end.
 """
 
@@ -135,7 +135,7 @@ def _handle_logind(bus: "DBusConnection", message: "Message", heard: Heard) -> N
 
 
 def _is_from_logind(bus: "DBusConnection", message: "Message") -> bool:
-    """Returns whether logind sent a signal: match rules do not apply to those that others send to this connection alone."""
+    """Return whether logind sent a signal: match rules do not apply to those that others send to this connection alone."""
     with suppress(DBusErrorResponse):
         (owner,) = _request(bus, message_bus.GetNameOwner(_LOGIND))
         return bool(message.header.fields.get(HeaderFields.sender) == owner)
@@ -143,21 +143,21 @@ def _is_from_logind(bus: "DBusConnection", message: "Message") -> bool:
 
 
 def _locked_sessions(bus: "DBusConnection") -> list[str]:
-    """Returns the object paths of this user's locked sessions."""
+    """Return the object paths of this user's locked sessions."""
     place = DBusAddress("/org/freedesktop/login1", _LOGIND, _MANAGER)
     (sessions,) = _request(bus, new_method_call(place, "ListSessions"))
     return [path for _, uid, _, _, path in sessions if uid == os.getuid() and _session_property(bus, path, "LockedHint")[1]]
 
 
 def _signals(bus: "DBusConnection", rule: "MatchRule") -> "Iterator[Message]":
-    """Yields all messages that match the rule, including those that arrive while a reply is awaited."""
+    """Yield all messages that match the rule, including those that arrive while a reply is awaited."""
     with bus.filter(rule, queue=deque()) as waiting:
         while True:
             yield bus.recv_until_filtered(waiting)
 
 
 def _is_own(bus: "DBusConnection", session: str) -> bool:
-    """Returns whether the session belongs to this user and still exists."""
+    """Return whether the session belongs to this user and still exists."""
     with suppress(DBusErrorResponse):
         _, (uid, _) = _session_property(bus, session, "User")
         return bool(uid == os.getuid())
@@ -165,7 +165,7 @@ def _is_own(bus: "DBusConnection", session: str) -> bool:
 
 
 def _session_property(bus: "DBusConnection", session: str, name: str) -> tuple[str, Any]:
-    """Returns the signature and the value of a session's property."""
+    """Return the signature and the value of a session's property."""
     place = DBusAddress(session, _LOGIND, _PROPERTIES)
     signature, value = _request(bus, new_method_call(place, "Get", "ss", (_SESSION, name)))[0]
     return str(signature), value

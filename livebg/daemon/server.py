@@ -99,7 +99,7 @@ class ControlServer:
                 return
 
     def _commands_for_client(self, resources: ExitStack) -> Mapping[str, Command]:  # noqa: ARG002
-        """Returns the commands of a new client. ``resources`` is closed when the client disconnects."""
+        """Return the commands of a new client. ``resources`` is closed when the client disconnects."""
         return self._commands
 
     def _accept_clients(self, listener: socket.socket) -> None:
@@ -148,7 +148,7 @@ class ControlServer:
 
 
 def no_arguments(run: Callable[[], Any]) -> Command:
-    """Returns a command that rejects arguments."""
+    """Return a command that rejects arguments."""
 
     def command(arguments: Mapping[str, Any]) -> Any:
         if arguments:
@@ -159,7 +159,7 @@ def no_arguments(run: Callable[[], Any]) -> Command:
 
 
 def _listen(path: Path) -> socket.socket:
-    """Returns a listening socket that is private from the start. Raises OSError."""
+    """Return a listening socket that is private from the start. Raises OSError."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         # Linux creates the file with the mode of the socket. If that cannot be set, the private folder protects it. The umask is

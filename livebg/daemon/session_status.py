@@ -33,7 +33,7 @@ def session_status(
     cpu_seconds: float,
     effect_on: bool,
 ) -> Status:
-    """Returns the status of a session with ``settings``, which has used ``cpu_seconds`` of CPU time and hides the room if
+    """Return the status of a session with ``settings``, which has used ``cpu_seconds`` of CPU time and hides the room if
     ``effect_on``."""
     snapshot, shape, effect = session.snapshot(), session.format, settings.effect
     state, reason = describe(snapshot)

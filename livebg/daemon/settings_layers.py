@@ -37,23 +37,23 @@ class SettingsLayers:
 
     @classmethod
     def start(cls, options: Mapping[str, Any], config: Path | None, choices: Mapping[str, Choice]) -> Self:
-        """Returns the layers at the start of a run, with the errors of :func:`~livebg.config.loading.read_config`."""
+        """Return the layers at the start of a run, with the errors of :func:`~livebg.config.loading.read_config`."""
         file = read_config(config)
         return cls(options, config, file, _still_applying(choices, file))
 
     def settings(self) -> Settings:
-        """Returns the merged settings. Raises :class:`~livebg.errors.ConfigError`."""
+        """Return the merged settings. Raises :class:`~livebg.errors.ConfigError`."""
         overrides = {key: word.value for key, word in self.runtime_overrides.items()}
         return load_settings({**self.options, **overrides}, self.file, {key: word.value for key, word in self.choices.items()})
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Self:
-        """Returns layers with ``overrides``. Raises :class:`~livebg.errors.ConfigError` for an invalid key or value."""
+        """Return layers with ``overrides``. Raises :class:`~livebg.errors.ConfigError` for an invalid key or value."""
         new = {key: Choice(validated(key, value), self.file.get(key)) for key, value in overrides.items()}
         kept = {key: word for key, word in new.items() if key in PERSISTED_KEYS}
         return replace(self, choices={**self.choices, **kept}, runtime_overrides={**self.runtime_overrides, **new})
 
     def reloaded(self) -> Self:
-        """Returns layers with the current configuration file. Its changed values replace earlier choices and overrides."""
+        """Return layers with the current configuration file. Its changed values replace earlier choices and overrides."""
         file = read_config(self.config)
         return replace(
             self,
@@ -63,17 +63,17 @@ class SettingsLayers:
         )
 
     def without(self, choices: Collection[str]) -> Self:
-        """Returns layers without these choices."""
+        """Return layers without these choices."""
         return replace(self, choices={key: word for key, word in self.choices.items() if key not in choices})
 
 
 def settable_keys() -> tuple[str, ...]:
-    """Returns the keys that can change while livebg runs, in file order."""
+    """Return the keys that can change while livebg runs, in file order."""
     return tuple(key for key in setting_keys() if key.partition(".")[0] not in _STARTUP_ONLY)
 
 
 def check_mode(mode: str) -> None:
-    """Raises :class:`~livebg.errors.ConfigError` for a mode that is not available for a camera."""
+    """Raise :class:`~livebg.errors.ConfigError` for a mode that is not available for a camera."""
     if mode == "none":
         raise ConfigError("Mode 'none' shows your room.", "Use `livebg off` to turn the effect off.")
     if mode == "cutout":
@@ -85,7 +85,7 @@ def check_mode(mode: str) -> None:
 
 
 def check_text(key: str, value: Any) -> None:
-    """Raises :class:`~livebg.errors.ConfigError` for a text that cannot be a path on any file system."""
+    """Raise :class:`~livebg.errors.ConfigError` for a text that cannot be a path on any file system."""
     if not isinstance(value, str):
         return
     if len(value) > _MAX_TEXT_LENGTH:
@@ -101,14 +101,14 @@ def check_text(key: str, value: Any) -> None:
 
 
 def changed_keys(before: Settings, after: Settings) -> tuple[str, ...]:
-    """Returns the keys of the settings that differ, in file order."""
+    """Return the keys of the settings that differ, in file order."""
     one, other = before.model_dump(), after.model_dump()
     parts = [(key, *key.split(".")) for key in setting_keys()]
     return tuple(key for key, section, name in parts if one[section][name] != other[section][name])
 
 
 def with_startup_sections(settings: Settings, running: Settings) -> Settings:
-    """Returns ``settings`` with the startup-only sections of ``running``."""
+    """Return ``settings`` with the startup-only sections of ``running``."""
     return settings.model_copy(update={section: getattr(running, section) for section in _STARTUP_ONLY})
 
 
@@ -117,7 +117,7 @@ def _still_applying(words: Mapping[str, Choice], file: ConfigFile) -> dict[str, 
 
 
 def validated(key: str, value: Any) -> Any:
-    """Returns ``value`` converted to the type of the setting ``key``.
+    """Return ``value`` converted to the type of the setting ``key``.
 
     Raises :class:`~livebg.errors.ConfigError` if the value is invalid or if the setting cannot change while livebg runs.
     """

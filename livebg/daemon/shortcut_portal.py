@@ -60,7 +60,7 @@ def register(bus: "DBusConnection") -> None:
 
 
 def create_session(bus: "DBusConnection") -> str:
-    """Returns the object path of a new session. Raises BusError if the desktop has no such portal."""
+    """Return the object path of a new session. Raises BusError if the desktop has no such portal."""
     from jeepney.wrappers import DBusErrorResponse
 
     options = {"session_handle_token": ("s", f"livebg_{secrets.token_hex(8)}")}
@@ -75,7 +75,7 @@ def create_session(bus: "DBusConnection") -> str:
 
 
 def bind(bus: "DBusConnection", session: str, actions: Iterable[str], timeout: float) -> tuple[Shortcut, ...]:
-    """Returns the shortcuts that the desktop bound; none if the user canceled."""
+    """Return the shortcuts that the desktop bound; none if the user canceled."""
     wanted = [
         (action, {"description": ("s", SUGGESTED[action][0]), "preferred_trigger": ("s", SUGGESTED[action][1])})
         for action in actions
@@ -87,7 +87,7 @@ def bind(bus: "DBusConnection", session: str, actions: Iterable[str], timeout: f
 
 
 def list_actions(bus: "DBusConnection", session: str) -> tuple[str, ...]:
-    """Returns the actions with shortcuts that the desktop lists for a session. GNOME lists none before they are bound."""
+    """Return the actions with shortcuts that the desktop lists for a session. GNOME lists none before they are bound."""
     return tuple(shortcut.action for shortcut in _list(bus, session))
 
 

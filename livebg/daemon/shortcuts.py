@@ -57,16 +57,16 @@ class GrantedShortcuts:
         self.path = path or (state and state / "shortcuts.json")
 
     def read(self) -> tuple[str, ...]:
-        """Returns the granted actions. A damaged file counts as none."""
+        """Return the granted actions. A damaged file counts as none."""
         granted = self._load().get("granted")
         return tuple(action for action in SUGGESTED if isinstance(granted, list) and action in granted)
 
     def write(self, actions: Iterable[str]) -> None:
-        """Replaces the granted actions. Logs an error."""
+        """Replace the granted actions. Logs an error."""
         self._save({**self._load(), "granted": list(actions)})
 
     def without_dialog(self, listed: tuple[str, ...]) -> tuple[str, ...]:
-        """Returns the granted actions that a desktop binds without a dialog, if it lists ``listed`` before they are bound.
+        """Return the granted actions that a desktop binds without a dialog, if it lists ``listed`` before they are bound.
 
         Some desktops list none then, and bind all. A desktop that has ever listed some lists all that it knows.
         """
@@ -112,7 +112,7 @@ class GlobalShortcuts:
             self._holder.close()
 
     def bound(self) -> tuple[Shortcut, ...]:
-        """Returns the shortcuts that work now."""
+        """Return the shortcuts that work now."""
         return self._holder.bound if self._holder else ()
 
     def set_up(self) -> tuple[Shortcut, ...]:

@@ -145,7 +145,7 @@ class Status:
     """None without a delay and in mode none."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns a JSON-compatible dictionary, with numbers rounded to three decimals."""
+        """Return a JSON-compatible dictionary, with numbers rounded to three decimals."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)), parse_float=lambda digits: round(float(digits), 3))
         return plain
 
@@ -223,7 +223,7 @@ class PresetList:
             raise LivebgError("Incompatible livebg is running.", "Restart it.") from None
 
     def from_next(self, last: str | None) -> tuple[str, ...]:
-        """Returns the names of all usable presets in a cycle that begins after the current preset, else after ``last``."""
+        """Return the names of all usable presets in a cycle that begins after the current preset, else after ``last``."""
         names = [entry.name for entry in self.presets]
         now = self.current or last
         start = names.index(now) + 1 if now in names else 0

@@ -46,7 +46,7 @@ class SystemdNotifier:
         self._send("STOPPING=1")
 
     def _send(self, message: str) -> bool:
-        """Sends a message. Returns whether it was accepted. Messages are rare, so each uses its own socket."""
+        """Send a message. Returns whether it was accepted. Messages are rare, so each uses its own socket."""
         if sys.platform == "win32" or not self._address:
             return False
         try:
@@ -60,14 +60,14 @@ class SystemdNotifier:
 
 
 def _address(name: str) -> str:
-    """Returns the socket address; a leading ``@`` denotes the abstract namespace. Empty if invalid."""
+    """Return the socket address; a leading ``@`` denotes the abstract namespace. Empty if invalid."""
     if name.startswith("@"):
         return f"\0{name[1:]}"
     return name if name.startswith("/") else ""
 
 
 def _watchdog_seconds(environment: Mapping[str, str]) -> float:
-    """Returns the watchdog interval of this process in seconds, 0 if disabled."""
+    """Return the watchdog interval of this process in seconds, 0 if disabled."""
     wanted = environment.get("WATCHDOG_USEC", "")
     meant = environment.get("WATCHDOG_PID", "") in ("", str(os.getpid()))
     return int(wanted) / 1e6 if meant and wanted.isascii() and wanted.isdigit() else 0.0

@@ -56,7 +56,7 @@ class FlowField:
 
     @classmethod
     def zero(cls, size: tuple[int, int]) -> "FlowField":
-        """Returns zero flow; ``size`` is (width, height)."""
+        """Return zero flow; ``size`` is (width, height)."""
         return cls(np.zeros((size[1], size[0], 2), np.float32))
 
     def compose(self, step: "FlowField") -> "FlowField":
@@ -68,7 +68,7 @@ class FlowField:
         return FlowField(step.flow + _warp(self.flow, step.flow), max(self.error, step.error))
 
     def inverse(self) -> "FlowField":
-        """Returns the flow in the other direction, from the earlier picture to the later one.
+        """Return the flow in the other direction, from the earlier picture to the later one.
 
         This is the first step of the fixed-point iteration of Chen et al., "A simple fixed-point approach to invert a deformation
         field", Medical Physics 2008; the second changes little. It costs a quarter of estimating that flow, and mattes come
@@ -77,7 +77,7 @@ class FlowField:
         return FlowField(-_warp(self.flow, -self.flow), self.error)
 
     def resized(self, size: tuple[int, int]) -> "FlowField":
-        """Returns the same flow for pictures of ``size`` (width, height), in their pixels."""
+        """Return the same flow for pictures of ``size`` (width, height), in their pixels."""
         rows, columns = self.flow.shape[:2]
         if size == (columns, rows):
             return self
@@ -89,7 +89,7 @@ class FlowField:
         return self.sampling(alpha.shape).warp(alpha)
 
     def sampling(self, shape: tuple[int, ...]) -> "Sampling":
-        """Returns where pictures of ``shape`` (height, width, ...) are sampled, to warp several of them."""
+        """Return where pictures of ``shape`` (height, width, ...) are sampled, to warp several of them."""
         return Sampling(_coordinates(self.resized((shape[1], shape[0])).flow))
 
 
@@ -123,7 +123,7 @@ class FlowEstimator:
         self._small: NDArray[np.uint8] | None = None
 
     def update(self, luma: Pyramid) -> FlowField | None:
-        """Returns the backward flow to the previous frame; ``luma`` has the frame's size.
+        """Return the backward flow to the previous frame; ``luma`` has the frame's size.
 
         Returns None if there is no previous frame or it has another size.
         """
@@ -131,12 +131,12 @@ class FlowEstimator:
         return None if pair is None else self._estimate(*pair)
 
     def update_forward(self, luma: Pyramid) -> FlowField | None:
-        """Returns the flow from the previous frame to this one, in place of that back to it."""
+        """Return the flow from the previous frame to this one, in place of that back to it."""
         pair = self._pair(luma)
         return None if pair is None else self._estimate(*pair[::-1])
 
     def _pair(self, luma: Pyramid) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
-        """Returns this frame and the previous one, downscaled, and stores this one as the previous."""
+        """Return this frame and the previous one, downscaled, and store this one as the previous."""
         previous = self._small if luma.shape == self._shape else None
         self._shape = luma.shape
         self._small = small = luma.at(self.size(luma.shape[1], luma.shape[0]))
@@ -159,7 +159,7 @@ class FlowEstimator:
 
     @staticmethod
     def size(width: int, height: int) -> tuple[int, int]:
-        """Returns the grid size (width, height) for frames of the given size: their aspect ratio within the limits of the
+        """Return the grid size (width, height) for frames of the given size: their aspect ratio within the limits of the
         search."""
         root = math.sqrt(min(max(width / height, _MIN_ASPECT), _MAX_ASPECT))
         side = math.sqrt(_GRID_PIXELS)
@@ -172,13 +172,13 @@ def _warp(plane: NDArray[np.float32], flow: Flow) -> NDArray[np.float32]:
 
 
 def _coordinates(flow: Flow) -> NDArray[np.float32]:
-    """Returns the column and row coordinates to which ``flow`` points, (height, width, 2)."""
+    """Return the column and row coordinates to which ``flow`` points, (height, width, 2)."""
     return _as_float32(flow + _grid(flow.shape[0], flow.shape[1]))
 
 
 @lru_cache(maxsize=4)
 def _grid(height: int, width: int) -> NDArray[np.float32]:
-    """Returns the column and the row of each pixel, (height, width, 2)."""
+    """Return the column and the row of each pixel, (height, width, 2)."""
     rows, columns = np.indices((height, width), np.float32)
     grid = np.stack([columns, rows], axis=2)
     grid.flags.writeable = False  # shared by all callers

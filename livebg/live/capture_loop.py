@@ -65,7 +65,7 @@ class CaptureLoop:
                 self._stop.wait(delay)
 
     def stop(self) -> None:
-        """Ends :meth:`run`. Thread-safe."""
+        """End :meth:`run`. Thread-safe."""
         self._stop.set()
         self._demand.close()
         self.release()
@@ -77,7 +77,7 @@ class CaptureLoop:
         self.release()
 
     def release(self) -> None:
-        """Closes the camera. :meth:`run` reopens it when frames are needed. Thread-safe."""
+        """Close the camera. :meth:`run` reopens it when frames are needed. Thread-safe."""
         source = self.source
         if source is not None:
             self._released = source

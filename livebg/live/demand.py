@@ -71,13 +71,13 @@ class Demand:
         return changed
 
     def wait(self) -> bool:
-        """Waits until the camera should run. Returns False after :meth:`close`."""
+        """Wait until the camera should run. Returns False after :meth:`close`."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self.wanted)
             return not self._closed
 
     def close(self) -> None:
-        """Ends all waits, because the session ends."""
+        """End all waits, because the session ends."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -64,7 +64,7 @@ class ProcessorFactory:
         return pipeline.degradations if pipeline and self._active else ()
 
     def __call__(self) -> Processor:
-        """Returns the first processor; may be slow. Raises ModelError and ConfigError (:mod:`livebg.errors`)."""
+        """Return the first processor; may be slow. Raises ModelError and ConfigError (:mod:`livebg.errors`)."""
         if self._consent is not None:
             return self.passthrough(self._consent)()
         return self.prepare(self._settings)()
@@ -95,7 +95,7 @@ class ProcessorFactory:
         return build
 
     def passthrough(self, consent: Consent) -> Build:
-        """Returns a builder that shows raw frames, with the user's consent. The network stays loaded."""
+        """Return a builder that shows raw frames, with the user's consent. The network stays loaded."""
 
         def build() -> Processor:
             self._active = None
@@ -104,7 +104,7 @@ class ProcessorFactory:
         return build
 
     def discard_network(self) -> None:
-        """Marks the hung network so that it is never used again."""
+        """Mark the hung network so that it is never used again."""
         for network in (self._active, self._cached):
             if network is not None:
                 network.hangs = True

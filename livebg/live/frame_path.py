@@ -140,17 +140,17 @@ class FramePath:
         self.composites.wake()
 
     def active_effect(self) -> tuple[Build, int]:
-        """Returns how to build the processor of the active effect, and the effect's number."""
+        """Return how to build the processor of the active effect, and the effect's number."""
         with self._switching:
             return self._build, self.effect
 
     def may_show(self, frame: OutputFrame) -> bool:
-        """Returns whether the effect of the frame and the demand allow to show it, also again: not to later viewers."""
+        """Return whether the effect of the frame and the demand allow to show it, also again: not to later viewers."""
         later = frame.captured is not None and frame.captured.generation != self.demand.generation
         return frame.effect >= self._oldest_effect and self.demand.wanted and not later
 
     def is_current(self, frame: OutputFrame) -> bool:
-        """Returns whether a frame is recent and was read for the current viewers: a slow worker may deliver an earlier one.
+        """Return whether a frame is recent and was read for the current viewers: a slow worker may deliver an earlier one.
 
         A delayed frame must also be of the active effect: it was captured before the change.
         """
@@ -160,11 +160,11 @@ class FramePath:
         return captured.age <= MAX_FRAME_AGE_S and captured.generation == self.demand.generation
 
     def is_wanted(self, captured: CapturedFrame) -> bool:
-        """Returns whether the viewers for whom a frame was read still wait for it."""
+        """Return whether the viewers for whom a frame was read still wait for it."""
         return self.demand.wanted and captured.generation == self.demand.generation
 
     def clear(self) -> None:
-        """Drops the frames that are waiting, and shortens the hold of the newest composite."""
+        """Drop the frames that are waiting, and shorten the hold of the newest composite."""
         for hold in self.holds:
             hold.reset()
         self.captured.clear()
@@ -172,7 +172,7 @@ class FramePath:
         self.composites.clear()
 
     def close(self) -> None:
-        """Drops the frames that are waiting and all later ones, and wakes the threads that wait for them."""
+        """Drop the frames that are waiting and all later ones, and wake the threads that wait for them."""
         self.captured.close()
         self.composites.close()
 
@@ -189,7 +189,7 @@ class NewestFrame:
         self._newest, self._arrived = self.placeholder, 0.0
 
     def update(self, new: OutputFrame | None, now: float) -> OutputFrame:
-        """Returns what to show at ``now``, in seconds. ``new`` is the composite that has just arrived, if any."""
+        """Return what to show at ``now``, in seconds. ``new`` is the composite that has just arrived, if any."""
         if new is not None and self._path.is_current(new):
             self._newest, self._arrived = new, now
         if not (self._path.may_show(self._newest) and 0 <= now - self._arrived < self._hold.seconds):
@@ -199,5 +199,5 @@ class NewestFrame:
         return self._newest
 
     def seconds_left(self, now: float) -> float:
-        """Returns for how long the newest composite is repeated if no newer one arrives."""
+        """Return for how long the newest composite is repeated if no newer one arrives."""
         return max(self._arrived + self._hold.seconds - now, 0.0)

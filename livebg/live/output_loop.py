@@ -95,7 +95,7 @@ class OutputLoop:
         return self._slot.dropped + self.outdated
 
     def run(self, on_alive: Callable[[], None] = lambda: None) -> None:
-        """Sends until :meth:`stop`. Calls ``on_alive`` several times a second."""
+        """Send until :meth:`stop`. Calls ``on_alive`` several times a second."""
         delay = _RETRY_DELAY_S
         while not self._stop.is_set():
             try:
@@ -113,7 +113,7 @@ class OutputLoop:
                 delay = _RETRY_DELAY_S if self.started.is_set() else min(2 * delay, _MAX_RETRY_DELAY_S)
 
     def stop(self) -> None:
-        """Ends :meth:`run`. Thread-safe."""
+        """End :meth:`run`. Thread-safe."""
         self._stop.set()
 
     def _serve(self, sink: Sink, on_alive: Callable[[], None]) -> None:
@@ -170,9 +170,8 @@ class OutputGroup:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._demand, self._previews = path.demand, previews
-        self.loops: Final = tuple(
-            OutputLoop(output, path, index, self, stages, failures, clock) for index, output in enumerate(outputs)
-        )
+        loops = (OutputLoop(output, path, index, self, stages, failures, clock) for index, output in enumerate(outputs))
+        self.loops: Final = tuple(loops)
         self._watched = [False] * len(outputs)
         self._presences = tuple(
             output.presence(partial(getattr, loop, "device"), partial(self._on_presence, index))
@@ -207,31 +206,30 @@ class OutputGroup:
         return "unknown" if "unknown" in methods else methods[0]
 
     def snapshots(self) -> tuple[OutputSnapshot, ...]:
-        """Returns what each output is doing now. Thread-safe."""
+        """Return what each output is doing now. Thread-safe."""
         return tuple(
             OutputSnapshot(loop.device, loop.lost, loop.hung, loop.showing, loop.rate.per_second, watched, presence.method)
             for loop, watched, presence in zip(self.loops, tuple(self._watched), self._presences, strict=True)
         )
 
     def threads(self, on_alive: Callable[[], None], ended: Callable[[], object]) -> list[WorkerThread]:
-        """Returns the threads to start. ``on_alive`` is called by outputs, ``ended`` when a thread ends."""
+        """Return the threads to start. ``on_alive`` is called by outputs, ``ended`` when a thread ends."""
         outputs = [WorkerThread("livebg-output", partial(loop.run, on_alive), ended) for loop in self.loops]
-        return outputs + [
-            WorkerThread("livebg-presence", partial(self._run_presence, index), ended) for index in range(len(self.loops))
-        ]
+        count = len(outputs)
+        return outputs + [WorkerThread("livebg-presence", partial(self._run_presence, at), ended) for at in range(count)]
 
     def publish(self, loop: OutputLoop, sent: OutputFrame) -> None:
-        """Publishes a picture just sent by ``loop``, if that one leads."""
+        """Publish a picture just sent by ``loop``, if that one leads."""
         if len(self.loops) == 1 or self.leader is loop:
             self._previews.publish(sent)
 
     def on_loss(self) -> None:
-        """Discards the last picture of the previews if no output is left."""
+        """Discard the last picture of the previews if no output is left."""
         if self.lost is not None:
             self._previews.clear()
 
     def stop(self) -> None:
-        """Ends all threads, except those that hang."""
+        """End all threads, except those that hang."""
         for presence in self._presences:
             presence.stop()
         for loop in self.loops:

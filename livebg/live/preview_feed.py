@@ -37,7 +37,7 @@ class PreviewFeed:
             self._add_subscribers(-1)
 
     def publish(self, sent: OutputFrame) -> None:
-        """Publishes the picture just sent."""
+        """Publish the picture just sent."""
         with self._updated:
             if self.count:
                 self._number += 1
@@ -45,13 +45,13 @@ class PreviewFeed:
                 self._updated.notify_all()
 
     def wait_for_newer(self, after: int | None, timeout: float) -> OutputFrame | None:
-        """Waits up to ``timeout`` seconds for a picture with a number other than ``after``. Returns it, or None on timeout."""
+        """Wait up to ``timeout`` seconds for a picture with a number other than ``after``. Returns it, or None on timeout."""
         with self._updated:
             self._updated.wait_for(lambda: self._closed or self._is_new(after), timeout)
             return self._newest if self._is_new(after) else None
 
     def clear(self) -> None:
-        """Discards the last picture, for example when the output was lost."""
+        """Discard the last picture, for example when the output was lost."""
         with self._updated:
             self._newest = None
 
@@ -61,7 +61,7 @@ class PreviewFeed:
         return self._closed
 
     def close(self) -> None:
-        """Ends publishing and wakes waiting previews."""
+        """End publishing and wake waiting previews."""
         with self._updated:
             self._closed, self._newest = True, None
             self._updated.notify_all()

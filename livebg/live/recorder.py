@@ -78,7 +78,7 @@ class Recorder:
         return last if last is not None and last.active else None
 
     def start(self, options: RecordingOptions, consent: Consent | None = None) -> RecordingStatus:
-        """Starts a recording. ``consent`` allows it to show the room while the effect is off.
+        """Start a recording. ``consent`` allows it to show the room while the effect is off.
 
         Raises :class:`~livebg.errors.ConfigError` if one is running, :class:`~livebg.errors.SourceError` if the microphone cannot
         be recorded, and the errors of :class:`~livebg.sinks.recording.RecordingFile`.
@@ -119,7 +119,7 @@ class Recorder:
             return self._last
 
     def mute(self) -> None:
-        """Turns the microphone off before it returns. The recorder turns it on again unless ``is_paused``."""
+        """Turn the microphone off before it returns. The recorder turns it on again unless ``is_paused``."""
         with self._switching:
             microphone = self._microphone
             if microphone is not None:
@@ -131,7 +131,7 @@ class Recorder:
             self.stop()
 
     def _composite(self, frame: OutputFrame) -> Composite:
-        """Returns the picture to record: a camera picture without a matte is unprocessed."""
+        """Return the picture to record: a camera picture without a matte is unprocessed."""
         raw = frame.captured is not None and frame.matte is None
         return self._placeholder if raw else frame.composite
 
@@ -177,7 +177,7 @@ class Recorder:
             self._last = run.status(now)
 
     def _samples(self, run: "_Recording") -> NDArray[np.int16]:
-        """Returns the sound since the last call, which is silence while paused."""
+        """Return the sound since the last call, which is silence while paused."""
         microphone = run.microphone
         if microphone is None:
             return _SILENCE
@@ -194,7 +194,7 @@ class Recorder:
         return samples
 
     def _turn_on(self, microphone: Microphone) -> bool:
-        """Turns the microphone on unless paused. Returns whether it is on."""
+        """Turn the microphone on unless paused. Returns whether it is on."""
         with self._switching:
             if self._is_paused():
                 return False

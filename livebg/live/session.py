@@ -117,7 +117,7 @@ class Session:
             self._end()
 
     def stop(self) -> None:
-        """Ends :meth:`run`. Thread-safe."""
+        """End :meth:`run`. Thread-safe."""
         self._stop.set()
         self._attention.set()
 
@@ -132,13 +132,13 @@ class Session:
             self.audience.clear()
 
     def pause(self) -> None:
-        """Shows the placeholder and closes the camera. No output starts to send a camera picture after this returns, and previews
+        """Show the placeholder and close the camera. No output starts to send a camera picture after this returns, and previews
         get none."""
         self._demand.update(paused=True)
         self.audience.clear()
 
     def resume(self) -> None:
-        """Ends any pause: the user's command overrides the screen lock."""
+        """End any pause: the user's command overrides the screen lock."""
         self._demand.update(paused=False, locked=False)
 
     def lock(self, locked: bool) -> None:
@@ -157,7 +157,7 @@ class Session:
         self._capture.use(camera)
 
     def snapshot(self) -> SessionSnapshot:
-        """Returns what the session is doing now. Thread-safe."""
+        """Return what the session is doing now. Thread-safe."""
         capture, worker, output, demand = self._capture, self._workers.current, self._outputs.leader, self._demand
         return SessionSnapshot(
             camera_lost=capture.lost,
@@ -209,7 +209,7 @@ class Session:
         self._path.composites.wake()  # a new viewer gets a picture immediately
 
     def _is_drained(self) -> bool:
-        """Returns whether every captured frame was shown, dropped or failed, or waits for a later one."""
+        """Return whether every captured frame was shown, dropped or failed, or waits for a later one."""
         counts = self.snapshot().counts
         return counts.captured == counts.sent + counts.dropped + counts.failed + self._workers.current.waiting
 

@@ -81,7 +81,7 @@ class SessionSnapshot:
 
 
 def describe(snapshot: SessionSnapshot) -> tuple[State, str | None]:
-    """Returns the state and, unless it is live or stopping, a human-readable reason."""
+    """Return the state and, unless it is live or stopping, a human-readable reason."""
     by_precedence: tuple[tuple[bool, State, str | None], ...] = (
         (snapshot.stopping, "stopping", None),
         (snapshot.locked, "paused", "The screen is locked. Unlock it to resume."),

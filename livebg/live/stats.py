@@ -26,7 +26,7 @@ class RateMeter:
         """Times of the events. The first one starts the measured interval and may be older than the window."""
 
     def tick(self) -> None:
-        """Records an event."""
+        """Record an event."""
         with self._lock:
             now = self._clock.monotonic()
             self._discard_old(now)
@@ -76,12 +76,12 @@ class LatencyWindow:
         self._seconds: deque[float] = deque(maxlen=size)
 
     def add(self, seconds: float) -> None:
-        """Records a latency in seconds."""
+        """Record a latency in seconds."""
         with self._lock:
             self._seconds.append(seconds)
 
     def summary(self) -> Latency | None:
-        """Returns the median and 95th percentile by nearest rank, or None without measurements."""
+        """Return the median and 95th percentile by nearest rank, or None without measurements."""
         with self._lock:
             ordered = sorted(self._seconds)
         if not ordered:

@@ -32,7 +32,7 @@ class WorkerThread(threading.Thread):
         self._ended()
 
     def join(self, timeout: float | None = None) -> None:
-        """Waits for the thread to end. A thread that was never started counts as ended."""
+        """Wait for the thread to end. A thread that was never started counts as ended."""
         if self.ident is not None:
             super().join(timeout)
 
@@ -47,14 +47,14 @@ class LatestSlot(Generic[T]):
         self.dropped = 0
 
     def put(self, item: T) -> None:
-        """Replaces the current item. After :meth:`close` the new item is dropped."""
+        """Replace the current item. After :meth:`close` the new item is dropped."""
         with self._changed:
             self.dropped += self._closed or self._item is not None
             self._item = None if self._closed else item
             self._changed.notify()
 
     def take(self, timeout: float | None = None) -> T | None:
-        """Removes and returns the newest item, waiting up to ``timeout`` seconds; None on timeout, if woken or if closed."""
+        """Remove and return the newest item, waiting up to ``timeout`` seconds; None on timeout, if woken or if closed."""
         with self._changed:
             if self._item is None and not self._closed and not self._woken:
                 self._changed.wait(timeout)
@@ -68,7 +68,7 @@ class LatestSlot(Generic[T]):
             self._changed.notify_all()
 
     def clear(self) -> None:
-        """Drops the current item."""
+        """Drop the current item."""
         with self._changed:
             self.dropped += self._item is not None
             self._item = None
@@ -97,7 +97,7 @@ class SendBarrier:
 
     @contextmanager
     def sending(self) -> Iterator[None]:
-        """Marks a picture as being chosen and sent. Only one thread may use it."""
+        """Mark a picture as being chosen and sent. Only one thread may use it."""
         with self._ended:
             self._busy, self._since = True, self._clock.monotonic()
         try:
@@ -114,7 +114,7 @@ class SendBarrier:
             return self._busy and self._clock.monotonic() - self._since > SEND_TIMEOUT_S
 
     def wait(self) -> None:
-        """Waits for the end of the send in progress, if any, at most until :data:`SEND_TIMEOUT_S` after its start."""
+        """Wait for the end of the send in progress, if any, at most until :data:`SEND_TIMEOUT_S` after its start."""
         with self._ended:
             number, left = self._number, self._since + SEND_TIMEOUT_S - self._clock.monotonic()
             if self._busy and left > 0:
@@ -128,7 +128,7 @@ class Broadcast(Generic[T]):
         self.slots: Final = tuple(slots)
 
     def put(self, item: T) -> None:
-        """Replaces the current item of each slot."""
+        """Replace the current item of each slot."""
         for slot in self.slots:
             slot.put(item)
 
@@ -138,11 +138,11 @@ class Broadcast(Generic[T]):
             slot.wake()
 
     def clear(self) -> None:
-        """Clears every slot."""
+        """Clear every slot."""
         for slot in self.slots:
             slot.clear()
 
     def close(self) -> None:
-        """Closes every slot."""
+        """Close every slot."""
         for slot in self.slots:
             slot.close()

@@ -64,11 +64,11 @@ class WorkerLoop:
             self._drop_waiting()
 
     def stop(self) -> None:
-        """Ends :meth:`run` after the current frame."""
+        """End :meth:`run` after the current frame."""
         self._stop.set()
 
     def abandon(self) -> None:
-        """Ends :meth:`run` eventually and discards its later composites: another worker has taken over."""
+        """End :meth:`run` eventually and discard its later composites: another worker has taken over."""
         self._drop_waiting()
         self._abandoned = True
         self._stop.set()

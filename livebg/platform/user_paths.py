@@ -22,7 +22,7 @@ _LOCATE: Final = MappingProxyType(
 
 
 def user_folder(kind: Literal["config", "cache", "data", "state"], app: str | None = "livebg") -> Path | None:
-    """Returns a folder of ``app`` for this user, which may not exist yet; with ``app`` None, the folder of all apps.
+    """Return a folder of ``app`` for this user, which may not exist yet; with ``app`` None, the folder of all apps.
 
     Returns None without a usable home directory, and logs that once. An absolute ``XDG_*_HOME`` needs no home directory.
     """
@@ -38,7 +38,7 @@ def user_folder(kind: Literal["config", "cache", "data", "state"], app: str | No
 
 
 def home_folder() -> Path | None:
-    """Returns the home directory; None if it is unknown, does not exist or cannot be entered.
+    """Return the home directory; None if it is unknown, does not exist or cannot be entered.
 
     A missing one is not created, because system users have names such as ``/nonexistent``.
     """
@@ -56,7 +56,7 @@ def home_folder() -> Path | None:
 
 
 def expand_user(path: Path | str) -> Path:
-    """Returns ``path`` with a leading ``~`` or ``~user`` replaced; unchanged if that home directory is unknown."""
+    """Return ``path`` with a leading ``~`` or ``~user`` replaced; unchanged if that home directory is unknown."""
     path = Path(path)
     if path.parts[:1] == ("~",):
         home = home_folder()
@@ -67,7 +67,7 @@ def expand_user(path: Path | str) -> Path:
 
 
 def is_file(path: Path) -> bool:
-    """Returns whether ``path`` is a file; unlike :meth:`pathlib.Path.is_file`, False also if a folder of it cannot be entered or
+    """Return whether ``path`` is a file; unlike :meth:`pathlib.Path.is_file`, False also if a folder of it cannot be entered or
     the system has no such long names."""
     with suppress(OSError):
         return path.is_file()

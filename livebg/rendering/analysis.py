@@ -62,7 +62,7 @@ class AnalysisTask:
         return (self.path, *((self.matte.path,) if self.matte else ()))
 
     def run(self, worker: Worker) -> Track:
-        """Returns the track of the range, or the one that is stored with the matte. Reports each frame to ``worker``.
+        """Return the track of the range, or the one that is stored with the matte. Reports each frame to ``worker``.
 
         Raises what :class:`~livebg.sources.file.FileSource` and the worker's network raise, and
         :class:`~livebg.errors.Cancelled` if the user stopped the render.

@@ -180,7 +180,7 @@ class ClusterWorkers(Workers):
             del self._submissions[key]
 
     def _verified(self, submission: "_Submission", remote: Any) -> Any:
-        """Returns the result of a task after comparing its files, or raises its error."""
+        """Return the result of a task after comparing its files, or raises its error."""
         if remote.status in ("cancelled", "lost"):
             if self._stopped.is_set():
                 raise Cancelled("Stopped.")

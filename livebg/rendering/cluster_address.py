@@ -36,7 +36,7 @@ class ClusterAddress:
 
 
 def parse_cluster(text: str, insecure: bool) -> ClusterAddress:
-    """Returns the address that the user wrote: ``local``, ``tls://HOST:PORT`` or ``tcp://HOST:PORT``.
+    """Return the address that the user wrote: ``local``, ``tls://HOST:PORT`` or ``tcp://HOST:PORT``.
 
     Raises :class:`~livebg.errors.ConfigError` for anything else, and for a ``tcp://`` address of another machine unless
     ``insecure``.
@@ -62,7 +62,7 @@ def parse_cluster(text: str, insecure: bool) -> ClusterAddress:
 
 
 def is_loopback(address: str) -> bool:
-    """Returns whether the host of ``PROTOCOL://HOST:PORT`` is a loopback address or ``localhost``."""
+    """Return whether the host of ``PROTOCOL://HOST:PORT`` is a loopback address or ``localhost``."""
     host = urlsplit(address).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -71,5 +71,5 @@ def is_loopback(address: str) -> bool:
 
 
 def is_encrypted(address: str) -> bool:
-    """Returns whether ``PROTOCOL://HOST:PORT`` is that of a TLS connection."""
+    """Return whether ``PROTOCOL://HOST:PORT`` is that of a TLS connection."""
     return urlsplit(address).scheme == _ENCRYPTED

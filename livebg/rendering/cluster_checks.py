@@ -50,7 +50,7 @@ class Requirements:
 
 
 def required(settings: Settings | None, machine: str | None, insecure: bool) -> Requirements:
-    """Returns the requirements for workers that continue what this process does. ``settings`` name the network; None: none runs.
+    """Return the requirements for workers that continue what this process does. ``settings`` name the network; None: none runs.
 
     Raises :class:`~livebg.errors.ModelError` if this machine does not have the network.
     """
@@ -59,7 +59,7 @@ def required(settings: Settings | None, machine: str | None, insecure: bool) -> 
 
 
 def describe_worker(settings: Settings | None = None) -> dict[str, Any]:
-    """Returns the facts that :meth:`Requirements.check` compares. Runs on a worker, so the result has built-in types only."""
+    """Return the facts that :meth:`Requirements.check` compares. Runs on a worker, so the result has built-in types only."""
     network, problem = None, ""
     try:
         network = settings and network_fingerprint(settings)
@@ -75,14 +75,14 @@ def describe_worker(settings: Settings | None = None) -> dict[str, Any]:
 
 
 def cluster_fingerprint() -> dict[str, str]:
-    """Returns the fingerprint of this process, with the version of Dask."""
+    """Return the fingerprint of this process, with the version of Dask."""
     import distributed
 
     return {**environment_fingerprint(), "distributed": distributed.__version__}
 
 
 def machine_id() -> str:
-    """Returns a text that differs between machines: other containers on this machine have the same one."""
+    """Return a text that differs between machines: other containers on this machine have the same one."""
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:
@@ -90,12 +90,12 @@ def machine_id() -> str:
 
 
 def worker_name(dask_worker: Any) -> str:
-    """Returns the name of this worker, for messages."""
+    """Return the name of this worker, for messages."""
     return f"{dask_worker.address} on {platform.node()}"
 
 
 def notice(address: ClusterAddress, reports: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Returns that pictures leave this machine, and where to. A loopback address can be the end of a tunnel."""
+    """Return that pictures leave this machine, and where to. A loopback address can be the end of a tunnel."""
     here = machine_id()
     if address.is_loopback and all(report["machine"] == here for report in reports.values()):
         return None

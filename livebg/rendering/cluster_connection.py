@@ -142,7 +142,7 @@ def _connect(distributed: ModuleType, address: ClusterAddress, opened: ExitStack
 
 
 def _certificates(distributed: ModuleType, address: ClusterAddress) -> Any:
-    """Returns the certificates that Dask's configuration names: livebg has no options of its own for them."""
+    """Return the certificates that Dask's configuration names: livebg has no options of its own for them."""
     security = distributed.Security(require_encryption=True)
     for key, attribute in _CERTIFICATES.items():
         value = getattr(security, attribute)

@@ -56,7 +56,7 @@ class SharedPaths:
 
 
 def check_on_worker(paths: SharedPaths, probe: str, dask_worker: Any = None) -> LivebgError | None:
-    """Returns the error of :meth:`SharedPaths.check`, None if there is none. Runs on a worker, which Dask passes."""
+    """Return the error of :meth:`SharedPaths.check`, None if there is none. Runs on a worker, which Dask passes."""
     try:
         paths.check(worker_name(dask_worker), probe)
     except LivebgError as error:
@@ -65,7 +65,7 @@ def check_on_worker(paths: SharedPaths, probe: str, dask_worker: Any = None) -> 
 
 
 def probe_name() -> str:
-    """Returns a name for a file in a shared folder that no machine has looked for, and thus remembers to be missing.
+    """Return a name for a file in a shared folder that no machine has looked for, and thus remembers to be missing.
 
     If the process is killed, it is one of those that the next run removes from a job directory.
     """
@@ -73,7 +73,7 @@ def probe_name() -> str:
 
 
 def background_file(settings: Settings) -> Path | None:
-    """Returns the absolute path of the background's file; None if the background is none, or not in use."""
+    """Return the absolute path of the background's file; None if the background is none, or not in use."""
     effect = settings.effect
     if effect.mode != "background" or effect.background.startswith("#") or effect.background in BUILTIN_BACKGROUNDS:
         return None
@@ -81,7 +81,7 @@ def background_file(settings: Settings) -> Path | None:
 
 
 def with_absolute_paths(settings: Settings) -> Settings:
-    """Returns the settings with absolute paths of the network, its folders and the background: workers have other folders."""
+    """Return the settings with absolute paths of the network, its folders and the background: workers have other folders."""
     effect, model = settings.effect, settings.model
     name, background = model.name, str(background_file(settings) or effect.background)
     if name.lower().endswith(".onnx") or "/" in name or os.sep in name:
@@ -108,7 +108,7 @@ def _check_folder(folder: Path, name: str, probe: str | None) -> None:
 
 
 def _shared_file(path: Path, problem: str = "Cannot read") -> SharedFile:
-    """Returns the file as this machine sees it. Opening it makes a network file system ask its server."""
+    """Return the file as this machine sees it. Opening it makes a network file system ask its server."""
     try:
         with path.open("rb") as file:
             facts = os.fstat(file.fileno())

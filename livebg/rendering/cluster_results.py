@@ -42,7 +42,7 @@ def _wait_for(path: Path, problem_of: Callable[[], str | None], wait: Callable[[
 
 
 def _problem(file: SegmentFile, folder: Path) -> str | None:
-    """Returns what is wrong with a file, a phrase; None if it is the file that the worker has written."""
+    """Return what is wrong with a file, a phrase; None if it is the file that the worker has written."""
     try:
         with file.path(folder).open("rb") as content:
             found = hashlib.file_digest(content, "sha256").hexdigest()

@@ -75,7 +75,7 @@ class Plan:
 
 
 def plan_jobs(inputs: Sequence[Path], output: Path | None, mode: str, *, skip_existing: bool = False) -> Plan:
-    """Returns one job per file, with distinct outputs; folders are walked in alphabetical order. With ``skip_existing``, a job
+    """Return one job per file, with distinct outputs; folders are walked in alphabetical order. With ``skip_existing``, a job
     whose output exists is not run; the outputs of the others do not depend on that.
 
     ``output`` is a file for a single input file, otherwise a folder, which keeps the subfolders of the inputs; missing subfolders
@@ -145,7 +145,7 @@ def _check_output(output: Path, many: bool) -> None:
 
 
 def _search(inputs: Sequence[Path], into: Path | None) -> tuple[dict[Path, tuple[Path, Path]], list[Path], list[Job]]:
-    """Returns the files with the input folder that their output path is relative to, the skipped files, and jobs that fail."""
+    """Return the files with the input folder that their output path is relative to, the skipped files, and jobs that fail."""
     files: dict[Path, tuple[Path, Path]] = {}
     skipped: list[Path] = []
     unreadable: list[Job] = []
@@ -174,7 +174,7 @@ def _is_media(file: Path) -> bool:
 
 
 def _is_own_output(file: Path) -> bool:
-    """Returns whether the file is the output of an earlier run on the same folder, which must not be rendered again."""
+    """Return whether the file is the output of an earlier run on the same folder, which must not be rendered again."""
     origin, _, mode = file.stem.rpartition(".")
     others = file.parent.glob(f"{glob.escape(origin)}*") if mode in MODES else ()
     own = any(_is_media(other) and origin in (other.stem, other.name) for other in others)
@@ -214,7 +214,7 @@ def _distinct(candidates: Sequence[Iterator[Path]], taken: Iterable[Path]) -> li
 
 
 def _place(file: Path) -> Path:
-    """Returns the path with its folder resolved; a link to a file counts as a separate file."""
+    """Return the path with its folder resolved; a link to a file counts as a separate file."""
     return file.parent.resolve() / file.name
 
 
@@ -240,7 +240,7 @@ def _note(given: str, written: str, mode: str) -> str:
 
 
 def _name_error(file: Path, target: Path) -> SinkError | None:
-    """Returns the error for an output name that is too long for the file system; None for one that is not."""
+    """Return the error for an output name that is too long for the file system; None for one that is not."""
     size, limit = len(os.fsencode(target.name)), _MAX_NAME_BYTES
     with suppress(AttributeError, OSError, ValueError):  # no such function on this system, or a folder that does not exist yet
         limit = os.pathconf(next(folder for folder in target.parents if folder.is_dir()), "PC_NAME_MAX")

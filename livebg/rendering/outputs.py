@@ -141,5 +141,5 @@ def _cutout_settings(settings: Settings) -> Settings:
 
 
 def _place(path: Path) -> Path:
-    """Returns the path with its folder resolved; of a file that exists, without links."""
+    """Return the path with its folder resolved; of a file that exists, without links."""
     return path.resolve() if path.exists() else path.parent.resolve() / path.name

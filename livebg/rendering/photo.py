@@ -74,7 +74,7 @@ class Photo:
         background: StillBackground | None = None,
         curve: ToneCurve | None = None,
     ) -> Image.Image:
-        """Returns the composite in RGB, with the detail lost in 4:2:0 restored on the person and in ``background``.
+        """Return the composite in RGB, with the detail lost in 4:2:0 restored on the person and in ``background``.
 
         A composite is nearly linear in the frame, so adding alpha * (photo - frame) approximates compositing the photo itself.
         If alpha is 255, the bytes of the photo are returned, brightened by ``curve``. ``alpha`` None means a composite that shows
@@ -84,7 +84,7 @@ class Photo:
         return self._image(self._detailed(frame, composite, (whole, whole), background, curve))
 
     def cutout(self, frame: Frame, composite: Composite, alpha: Alpha8, curve: ToneCurve | None = None) -> Image.Image:
-        """Returns RGBA with straight alpha: the photo's bytes, brightened by ``curve``, if alpha is 255, black if it is 0."""
+        """Return RGBA with straight alpha: the photo's bytes, brightened by ``curve``, if alpha is 255, black if it is 0."""
         # Straight alpha: restore the full detail even at low alpha.
         shown = np.where(alpha > 0, np.uint8(255), np.uint8(0))
         pixels = self._detailed(frame, composite, (alpha, shown), None, curve)
@@ -100,7 +100,7 @@ class Photo:
         background: StillBackground | None,
         curve: ToneCurve | None,
     ) -> NDArray[np.uint8]:
-        """Returns the composite in RGB plus a share of the detail lost in 4:2:0, and the rest of that of ``background``; the
+        """Return the composite in RGB plus a share of the detail lost in 4:2:0, and the rest of that of ``background``; the
         photo if alpha is 255. ``alphas`` are alpha and the share, 255 for all. ``curve`` brightens the photo.
         """
         alpha, detail = alphas
@@ -122,7 +122,7 @@ class Photo:
         return pixels
 
     def matte(self, alpha: Alpha8) -> Image.Image:
-        """Returns the matte without the photo's metadata, except its resolution."""
+        """Return the matte without the photo's metadata, except its resolution."""
         return self._with_dpi(Image.fromarray(self._cropped(alpha)))
 
     def _cropped(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -175,7 +175,7 @@ def render_photo(
 def _composited(
     photo: Photo, compositor: Compositor, mode: str, matte: Matte, background: StillBackground | None, curve: ToneCurve | None
 ) -> Image.Image:
-    """Returns the photo in ``mode``, uncropped, from its matte as shown."""
+    """Return the photo in ``mode``, uncropped, from its matte as shown."""
     frame = photo.frame
     composite = compositor.apply(frame, matte)
     if mode == "cutout":

@@ -35,7 +35,7 @@ class PhotoTask:
     """Names the unfinished file, so that it can be removed if the process is killed."""
 
     def run(self, worker: Worker) -> JobResult:
-        """Raises :class:`~livebg.errors.LivebgError` if the photo cannot be read, rendered or written. Then, and if the render
+        """Raise :class:`~livebg.errors.LivebgError` if the photo cannot be read, rendered or written. Then, and if the render
         is stopped, no output remains."""
         begin = time.perf_counter()
         photo = Photo(self.job.input)

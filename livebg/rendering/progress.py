@@ -175,13 +175,13 @@ class RenderProgress:
                 self._samples.popleft()
 
     def _total(self) -> float | None:
-        """Returns the work of all files; None if there is no estimate."""
+        """Return the work of all files; None if there is no estimate."""
         if self._unknown_bytes <= 0:
             return self._known
         return self._known + self._unknown_bytes * self._videos / self._known_bytes if self._known_bytes else None
 
     def _period(self) -> tuple[_Sample, float]:
-        """Returns the beginning of the time over which the speed is measured, and its length in seconds."""
+        """Return the beginning of the time over which the speed is measured, and its length in seconds."""
         if not self._samples:
             return _Sample(0, 0, 0), 0.0
         return self._samples[0], self._clock() - self._samples[0].time

@@ -57,7 +57,7 @@ class _Figures(_Column):
 
 
 def figures(progress: RenderProgress) -> str:
-    """Returns the share, the speed and the remaining time, as far as they are known: ``42 %  51.3 fps  12:34 left``."""
+    """Return the share, the speed and the remaining time, as far as they are known: ``42 %  51.3 fps  12:34 left``."""
     share, remaining = progress.share, progress.remaining_s
     parts = [] if share is None else [f"{share:4.0%}".replace("%", " %")]
     if progress.fps:  # an analysis finishes no frame

@@ -11,7 +11,7 @@ MAX_NAMED: Final = 10
 
 
 def error_message(error: BaseException, job: Job) -> str:
-    """Returns the message of an error; for an internal error, with advice on how to report it."""
+    """Return the message of an error; for an internal error, with advice on how to report it."""
     if isinstance(error, LivebgError):
         return str(error)
     kind = type(error).__name__
@@ -19,21 +19,21 @@ def error_message(error: BaseException, job: Job) -> str:
 
 
 def retry_message(label: str, error: Exception) -> str:
-    """Returns the message on a task that failed with ``error`` and is tried again."""
+    """Return the message on a task that failed with ``error`` and is tried again."""
     if isinstance(error, LivebgError):
         return f"{error.message} Trying again."
     return f"{label} failed: internal error ({type(error).__name__}: {error}). Trying again."
 
 
 def stop_message(jobs: Sequence[Job], done: int, kept: Sequence[str]) -> str:
-    """Returns the message after the user stopped the render. ``kept`` are sentences on what remains for the next run."""
+    """Return the message after the user stopped the render. ``kept`` are sentences on what remains for the next run."""
     if len(jobs) == 1:
         return " ".join(("Stopped.", *(kept or (f"The unfinished {jobs[0].output} was removed.",))))
     return " ".join((f"Stopped after {done} of {count_files(jobs)}.", *(kept or ("Unfinished outputs were removed.",))))
 
 
 def summary_line(summary: JobResult) -> str:
-    """Returns the line on a finished file."""
+    """Return the line on a finished file."""
     frames = f"{summary.frames} frame{'' if summary.frames == 1 else 's'}"
     network = ""
     if summary.network:
@@ -44,23 +44,23 @@ def summary_line(summary: JobResult) -> str:
 
 
 def rate(frames: int, seconds: float) -> float:
-    """Returns frames per second; 0 if no time has passed."""
+    """Return frames per second; 0 if no time has passed."""
     return frames / seconds if seconds else 0.0
 
 
 def count_files(files: Sequence[object]) -> str:
-    """Returns ``1 file`` or ``3 files``."""
+    """Return ``1 file`` or ``3 files``."""
     return f"{len(files)} file{'' if len(files) == 1 else 's'}"
 
 
 def listed(names: Sequence[str]) -> str:
-    """Returns the first names, and how many more there are."""
+    """Return the first names, and how many more there are."""
     more = len(names) - MAX_NAMED
     return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def clock_time(seconds: float) -> str:
-    """Returns a time as ``0:07``, ``12:34`` or ``1:02:03``."""
+    """Return a time as ``0:07``, ``12:34`` or ``1:02:03``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

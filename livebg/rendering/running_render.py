@@ -38,11 +38,11 @@ class Render(Protocol):
     def is_complete(self) -> bool: ...
 
     def label(self, task: Task[Any]) -> str:
-        """Returns what a task renders, for messages."""
+        """Return what a task renders, for messages."""
         ...
 
     def begin(self) -> list[Task[Any]]:
-        """Returns the tasks to run first."""
+        """Return the tasks to run first."""
         ...
 
     def add(self, result: Any) -> list[Task[Any]]:

@@ -38,7 +38,7 @@ class TaskQueue:
         return self._stopped
 
     def put(self, task: Task[Any], observer: TaskObserver, after: Future[Any] | None) -> QueuedTask:
-        """Returns the task's future. It has failed with Cancelled if the queue is stopped. Parts of a file are put in order."""
+        """Return the task's future. It has failed with Cancelled if the queue is stopped. Parts of a file are put in order."""
         before = after if isinstance(after, QueuedTask) else None
         with self._condition:
             queued = QueuedTask(task, observer, before, before.file if before else next(self._files))
@@ -100,7 +100,7 @@ class TaskQueue:
         return longest[len(longest) // 2]
 
     def _runs(self, file: int) -> list[list[QueuedTask]]:
-        """Returns the waiting parts of a file, grouped into runs of neighbors."""
+        """Return the waiting parts of a file, grouped into runs of neighbors."""
         runs: list[list[QueuedTask]] = []
         for queued in self._waiting:
             if queued.file == file:

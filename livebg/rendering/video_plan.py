@@ -73,7 +73,7 @@ class VideoPlan:
         return Manifest(inputs, network, values, tuple(self.segments), self.duration, round(self.origin / self.time_base))
 
     def _byte_settings(self, job: Job, settings: Settings, options: RenderOptions) -> Mapping[str, Any]:
-        """Returns everything besides inputs and network that the bytes depend on."""
+        """Return everything besides inputs and network that the bytes depend on."""
         values: dict[str, Any] = settings.model_dump(mode="json", include={"effect", "smoothing", "render", "model"})
         values["render"].pop("jobs")
         values["range"] = {"start": options.copy.start, "end": options.copy.end}

@@ -82,7 +82,7 @@ class VideoRender:
         return len(self._tracks) == self._awaited
 
     def begin(self) -> list[Task[Any]]:
-        """Returns the tasks to run first: all segments, or the analysis that they depend on."""
+        """Return the tasks to run first: all segments, or the analysis that they depend on."""
         needed = self._options.consent is None and outputs_need_track(self._settings, self.job.extras)
         if needed and self._directory.manifest.track is None:
             tasks = self._analysis_tasks()
@@ -91,7 +91,7 @@ class VideoRender:
         return self._segment_tasks()
 
     def label(self, task: Task[Any]) -> str:
-        """Returns what a task renders, for messages."""
+        """Return what a task renders, for messages."""
         part = self._directory.manifest.describe(task.segment.index) if isinstance(task, SegmentTask) else "The analysis"
         return f"{part} of {self.job.input}"
 
@@ -145,7 +145,7 @@ class VideoRender:
                 file.commit()
 
     def _tags(self, mattes: Sequence[Path]) -> dict[str, str]:
-        """Returns the tags of the stored matte with these segments: the track, which a render from the matte needs as well."""
+        """Return the tags of the stored matte with these segments: the track, which a render from the matte needs as well."""
         stored = self._directory.manifest.track
         return {} if stored is None else track_tags(Track.from_json(stored), mattes)
 

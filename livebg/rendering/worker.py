@@ -25,7 +25,7 @@ class Worker(Protocol):
     """Runs tasks one after the other: in this process, in another one, or on another machine."""
 
     def segmenter(self, settings: Settings) -> Segmenter:
-        """Returns the network of ``settings``, which is loaded once. Raises :class:`ModelUnavailable`."""
+        """Return the network of ``settings``, which is loaded once. Raises :class:`ModelUnavailable`."""
         ...
 
     def advance(self, frames: int) -> None:
@@ -119,7 +119,7 @@ class Workers(Protocol):
 
 
 def may_retry(error: Exception) -> bool:
-    """Returns whether a second try may succeed: not after an error that livebg raised deliberately."""
+    """Return whether a second try may succeed: not after an error that livebg raised deliberately."""
     return isinstance(error, WorkerLost) or not isinstance(error, LivebgError)
 
 

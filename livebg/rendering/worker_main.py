@@ -122,7 +122,7 @@ class _Replies:
 
 
 def _picklable(error: Exception) -> Exception:
-    """Returns ``error`` with its traceback as a note, or an error with the same text if it cannot be pickled."""
+    """Return ``error`` with its traceback as a note, or an error with the same text if it cannot be pickled."""
     note = f"In a worker process:\n{traceback.format_exc()}"
     error.add_note(note)
     try:

@@ -34,7 +34,7 @@ class WorkerProcess:
         self._stopped = self._begun = False
 
     def run(self, task: Task[Any], observer: TaskObserver) -> Any:
-        """Returns the result of the task, or raises its error.
+        """Return the result of the task, or raises its error.
 
         Raises :class:`~livebg.rendering.worker.WorkerLost` if the process ends, also because of :meth:`stop`, after which the
         task or this method raises :class:`~livebg.errors.Cancelled`.

@@ -31,7 +31,7 @@ _PIXEL_MEMORY: Final = 210
 
 
 def count_jobs(requested: int | Literal["auto"], pixels: int = 1920 * 1080) -> int:
-    """Returns the number of tasks to run at the same time; ``auto``: one per CPU that this process may use, as far as memory
+    """Return the number of tasks to run at the same time; ``auto``: one per CPU that this process may use, as far as memory
     allows it for frames of so many ``pixels``."""
     if requested != "auto":
         return requested
@@ -39,7 +39,7 @@ def count_jobs(requested: int | Literal["auto"], pixels: int = 1920 * 1080) -> i
 
 
 def open_workers(count: int) -> Workers:
-    """Returns ``count`` workers: one runs in this process, several in processes of their own, which start with their first
+    """Return ``count`` workers: one runs in this process, several in processes of their own, which start with their first
     tasks."""
     return TaskWorkers([WorkerProcess() for _ in range(count)] if count > 1 else [_ThisProcess()])
 

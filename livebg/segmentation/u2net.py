@@ -130,7 +130,7 @@ class U2NetSegmenter:
         return np.asarray(cv2.resize(self._run(session, scaled), size, interpolation=cv2.INTER_LINEAR), np.float32)
 
     def _moved_to_cpu(self, error: RunFailed) -> bool:
-        """Returns whether the CPU has taken over. Tries it once."""
+        """Return whether the CPU has taken over. Tries it once."""
         with self._opening:
             if self._chooser.requested == AUTO and not self._tried_cpu:
                 self._tried_cpu = True
@@ -147,7 +147,7 @@ class U2NetSegmenter:
             return self._any_size
 
     def _open_any_size(self, provider: str) -> OnnxSession:
-        """Returns a session for any size; the one that is open if the file has been removed, replaced or damaged since."""
+        """Return a session for any size; the one that is open if the file has been removed, replaced or damaged since."""
         try:
             if self._file != _identity(self._network):
                 raise ModelError(f"{self._network.path} has changed.", "Restart livebg to use it.")
@@ -198,6 +198,6 @@ class U2NetSegmenter:
 
 
 def _identity(network: OnnxModel) -> str:
-    """Returns what changes with the content of a network's file. Raises OSError."""
+    """Return what changes with the content of a network's file. Raises OSError."""
     status = network.path.stat()
     return f"{status.st_size} {status.st_mtime_ns}"

@@ -39,7 +39,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def part_path(path: Path, token: str) -> Path:
-    """Returns the hidden file for ``path`` with the unique ``token`` in its name."""
+    """Return the hidden file for ``path`` with the unique ``token`` in its name."""
     return path.absolute().parent / f".livebg-{token}.part"
 
 

@@ -70,7 +70,7 @@ class ClientUsageProbe:
     """Seconds. Events are reliable immediately."""
 
     def __init__(self, node: Path, subscription: Subscription, resync: float, kernel: Syscalls = SYSCALLS) -> None:
-        """Takes ownership of ``subscription``. ``resync``: seconds after which the level is read again, in case an event was
+        """Take ownership of ``subscription``. ``resync``: seconds after which the level is read again, in case an event was
         lost.
         """
         self._node, self._kernel, self._subscription = node, kernel, subscription

@@ -137,7 +137,7 @@ def find_control(controls: Mapping[str, Control], key: str) -> Control:
 
 
 def check_settable(control: Control, controls: Mapping[str, Control]) -> None:
-    """Raises :class:`~livebg.errors.ConfigError` if the control cannot be set now, with what deactivates it."""
+    """Raise :class:`~livebg.errors.ConfigError` if the control cannot be set now, with what deactivates it."""
     if control.read_only:
         raise ConfigError(f"{control.key} is read-only.", "Set another control.")
     if control.active:

@@ -104,7 +104,7 @@ class OpenCountProbe:
     """Seconds. Programs that list cameras close the device within this time."""
 
     def __init__(self, node: Path, openers: OpenCount, kernel: Syscalls = SYSCALLS) -> None:
-        """Raises ``FileNotFoundError`` if the node does not exist."""
+        """Raise ``FileNotFoundError`` if the node does not exist."""
         self._node, self._kernel, self._openers = node, kernel, openers
         self._inotify = _inotify(node)
         self._checked_at = kernel.now() - _MIN_POLL_INTERVAL_S

@@ -28,7 +28,7 @@ class PresenceDebouncer:
             self.recheck_at = now + delay
 
     def _confirmation_delay(self, level: bool | None) -> float | None:
-        """Returns the seconds until ``level`` must be confirmed, None if it takes effect immediately."""
+        """Return the seconds until ``level`` must be confirmed, None if it takes effect immediately."""
         if level is False:
             return self.grace if self.watched else 0.0
         return self.settle if level and self.watched is False and self.settle else None

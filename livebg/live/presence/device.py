@@ -40,7 +40,7 @@ class Presence(Protocol):
         """Runs until :meth:`stop`. May be called once."""
 
     def stop(self) -> None:
-        """Ends :meth:`run` or prevents it from starting. Thread-safe."""
+        """End :meth:`run` or prevent it from starting. Thread-safe."""
 
 
 PresenceFactory = Callable[[Callable[[], str | None], Callable[[], object]], Presence]
@@ -160,7 +160,7 @@ class DevicePresence:
         self._wait_for_device(path, waker)
 
     def _open_probe(self, path: str | None) -> PresenceProbe | None:
-        """Opens a probe for the node. Raises ``OSError``."""
+        """Open a probe for the node. Raises ``OSError``."""
         if path is None:
             return None
         self._probe = watch = self._open(Path(path))
@@ -180,7 +180,7 @@ class DevicePresence:
         return OpenCountProbe(node, openers, self._kernel)
 
     def _wait(self, watch: PresenceProbe, waker: EventFd) -> None:
-        """Waits for an event or the time of the next poll and processes it. Raises ``OSError``."""
+        """Wait for an event or the time of the next poll and process it. Raises ``OSError``."""
         now = self._clock.monotonic()
         due = self._debouncer.recheck_at
         next_look = self._next_poll if due is None else min(due, self._next_poll)
@@ -207,7 +207,7 @@ class DevicePresence:
             self._changed()
 
     def _wait_for_device(self, path: str | None, waker: EventFd) -> None:
-        """Waits before retrying a device that is missing or inaccessible."""
+        """Wait before retrying a device that is missing or inaccessible."""
         now = self._clock.monotonic()
         if self._missing_since is None:
             self._missing_since = now

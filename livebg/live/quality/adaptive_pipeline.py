@@ -69,7 +69,7 @@ class AdaptivePipeline:
         return self._pipeline.oversampling
 
     def process(self, frame: Frame) -> Processed:
-        """Raises the pipeline's errors: :class:`~livebg.errors.ModelError` if the mask of this or an earlier frame failed."""
+        """Raise :class:`~livebg.errors.ModelError` if the mask of this or an earlier frame failed."""
         with self.governed(frame):
             return self.finish(frame, self.mask(frame))
 
@@ -86,7 +86,7 @@ class AdaptivePipeline:
         self.degradations = self._governor.degradations
 
     def finish(self, frame: Frame, mask: Mask) -> Processed:
-        """Returns the composite of ``frame`` from a mask that is aligned with it."""
+        """Return the composite of ``frame`` from a mask that is aligned with it."""
         return self._pipeline.finish(frame, self._pipeline.refine(mask, frame), coarse=self._governor.level.coarse)
 
     def picture(self, frame: Frame) -> NDArray[np.uint8]:
@@ -119,7 +119,7 @@ class AdaptivePipeline:
         self._pending = self._last_mask = None
 
     def mask(self, frame: Frame) -> Mask:
-        """Returns a mask that is aligned with the frame. Raises as :meth:`process` does."""
+        """Return a mask that is aligned with the frame. Raises as :meth:`process` does."""
         level = self._governor.level
         self._frames_since_mask += 1
         if level.longest_interval > 1:
@@ -210,7 +210,7 @@ class AdaptivePipeline:
 
 
 def _halfway(before: tuple[Mask, FlowField | None] | None, mask: Mask) -> Mask:
-    """Returns the mean of ``mask`` and the previous mask, warped to the same frame, unless there is a cut or a gap in between.
+    """Return the mean of ``mask`` and the previous mask, warped to the same frame, unless there is a cut or a gap in between.
 
     The correction by two frames' worth of new information then takes two frames, as it would with a mask for each: otherwise
     every second frame flickers. After a gap the previous mask is too old to be shown, also in part.
@@ -231,7 +231,7 @@ def build_adaptive_pipeline(
     output_size: tuple[int, int] | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> AdaptivePipeline:
-    """Returns the adaptive pipeline for the settings. With the governor disabled it always runs at the best level.
+    """Return the adaptive pipeline for the settings. With the governor disabled it always runs at the best level.
 
     ``segmenter`` may be shared. ``previous`` is the replaced pipeline, whose quality level is kept.
     ``output_size`` (width, height) is that of the composites; frames can be larger (:attr:`AdaptivePipeline.oversampling`).

@@ -26,7 +26,7 @@ class DelayedPipeline:
         return self._pipeline.oversampling
 
     def process(self, frame: Frame) -> Processed | None:
-        """Raises as the pipeline does."""
+        """May raise as the pipeline does."""
         with self._pipeline.governed(frame):
             mask = self._pipeline.mask(frame)
             with self._stage("smoothing"):
@@ -44,7 +44,7 @@ class DelayedPipeline:
 
 
 def with_delay(pipeline: AdaptivePipeline, settings: Settings, stages: StageTimer | None = None) -> Processor:
-    """Returns ``pipeline`` with the delay in the settings. Without a temporal filter there is none."""
+    """Return ``pipeline`` with the delay in the settings. Without a temporal filter there is none."""
     smoothing = settings.smoothing
     if not (smoothing.delay_frames and smoothing.time_constant):
         return pipeline

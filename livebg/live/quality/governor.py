@@ -180,7 +180,7 @@ class Governor:
         self._log.changed()
 
     def _load(self, number: int, interval: float) -> float:
-        """Returns the estimated load of a level, as a share of the frame interval."""
+        """Return the estimated load of a level, as a share of the frame interval."""
         level = self._levels[number]
         mask = self.mask_seconds * self._shares[level.mask_scale] / self._shares[self.level.mask_scale]
         rest = self._rest(level)
@@ -191,7 +191,7 @@ class Governor:
         return max(mask / level.mask_every, rest) / interval
 
     def _rest(self, level: QualityLevel) -> float:
-        """Returns the estimated frame time of a level without the mask, in seconds."""
+        """Return the estimated frame time of a level without the mask, in seconds."""
         if level.coarse == self.level.coarse:
             return self._rest_seconds
         return self._rest_seconds * _COARSE_SHARE if level.coarse else self._rest_seconds / _COARSE_SHARE

@@ -44,7 +44,7 @@ class QualityLevel:
 
 
 def quality_levels(*, smaller: bool, coarse: bool, reuse: bool = False) -> tuple[QualityLevel, ...]:
-    """Returns all quality levels, best first: reduced mask rate, then mask size, then blur; never the frame rate.
+    """Return all quality levels, best first: reduced mask rate, then mask size, then blur; never the frame rate.
 
     Half-size masks come last: a network not trained for them may miss people entirely.
     ``smaller``: the network supports smaller inputs. ``coarse``: a coarse blur is available. ``reuse``: the best level reuses

@@ -11,7 +11,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 def on_battery(read: Callable[[], Any] | None = None) -> bool:
-    """Returns whether the machine runs on battery. Without a readable battery: False. ``read`` defaults to psutil."""
+    """Return whether the machine runs on battery. Without a readable battery: False. ``read`` defaults to psutil."""
     import psutil
 
     # psutil lacks the function on platforms without battery support.
