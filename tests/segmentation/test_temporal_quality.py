@@ -1,8 +1,10 @@
 """Quality gate for temporal stability: metrics of synthetic clips with the bundled network.
 
-Raw is the network without a filter. Every threshold has a margin, since the network is retrained now and then.
+Raw is the network without a filter. Stability is measured with flicker added to its alphas, so that the figures say as little as
+possible about the network. Every threshold has a margin, since it is retrained now and then.
 """
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from livebg.compositing.composite import render_matte
 from livebg.compositing.compositor import Compositor
 from livebg.imaging.frame import BT601, Alpha, ColorSpec, Frame, rgb_to_i420
+from livebg.interfaces import Segmenter
 from livebg.lab.evaluation.subjects import subjects
 from livebg.metrics.edge_lag import EdgeLag
 from livebg.metrics.reference import as_alpha, mean_absolute_difference, temporal_difference
@@ -31,6 +34,10 @@ FRAMES = 20
 CLIPS = 4
 COLOR = ColorSpec(BT601)
 WAYS = ("raw", "causal", "lookahead")
+FLICKER = 0.1
+"""Standard deviation of the added flicker, in alpha."""
+BLOTCH = 16
+"""Size of its blotches, in pixels of the mask."""
 FORGOTTEN = 0.01
 """Mean difference of two alphas that is not visible."""
 
@@ -53,20 +60,57 @@ class Figures:
     lag: float
 
 
-@pytest.fixture(scope="module")
-def pipeline() -> Pipeline:
+class FlickeringSegmenter:
+    """Adds soft blotches to the alphas of ``segmenter``: others in each picture, the same whenever it sees that picture again."""
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+        self.name, self.provider = segmenter.name, segmenter.provider
+        self.input_size = segmenter.input_size
+
+    def segment(self, image: NDArray[np.uint8]) -> Alpha:
+        draw = np.random.default_rng(zlib.crc32(image.tobytes()))
+        height, width = image.shape[:2]
+        coarse = draw.normal(0, FLICKER, (height // BLOTCH, width // BLOTCH)).astype(np.float32)
+        blotches = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        return np.asarray(np.clip(self._segmenter.segment(image) + blotches, 0, 1), np.float32)
+
+
+def bundled_network() -> U2NetSegmenter:
     located = find("livebg-u2")
-    segmenter = U2NetSegmenter(located.path, located.card, provider="cpu")
+    return U2NetSegmenter(located.path, located.card, provider="cpu")
+
+
+def pipeline_of(segmenter: Segmenter) -> Pipeline:
     return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), Compositor(render_matte))
 
 
 @pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    return pipeline_of(bundled_network())
+
+
+@pytest.fixture(scope="module")
 def takes(pipeline: Pipeline) -> dict[str, list[list[Shot]]]:
-    return {motion: [shots(pipeline, motion, number) for number in range(CLIPS)] for motion in ("slow", "fast")}
+    return all_takes(pipeline)
 
 
 @pytest.fixture(scope="module")
 def figures(pipeline: Pipeline, takes: dict[str, list[list[Shot]]]) -> dict[tuple[str, str], Figures]:
+    return all_figures(pipeline, takes)
+
+
+@pytest.fixture(scope="module")
+def flickering_figures() -> dict[tuple[str, str], Figures]:
+    pipeline = pipeline_of(FlickeringSegmenter(bundled_network()))
+    return all_figures(pipeline, all_takes(pipeline))
+
+
+def all_takes(pipeline: Pipeline) -> dict[str, list[list[Shot]]]:
+    return {motion: [shots(pipeline, motion, number) for number in range(CLIPS)] for motion in ("slow", "fast")}
+
+
+def all_figures(pipeline: Pipeline, takes: dict[str, list[list[Shot]]]) -> dict[tuple[str, str], Figures]:
     return {(motion, way): measured(way, each, pipeline) for motion, each in takes.items() for way in WAYS}
 
 
@@ -107,15 +151,20 @@ def measured(way: str, takes: Sequence[Sequence[Shot]], pipeline: Pipeline) -> F
 
 @pytest.mark.parametrize(
     ("motion", "way", "restlessness"),
-    [("slow", "causal", 0.85), ("fast", "causal", 0.9), ("slow", "lookahead", 0.82), ("fast", "lookahead", 0.84)],
+    [("slow", "causal", 0.75), ("fast", "causal", 0.87), ("slow", "lookahead", 0.7), ("fast", "lookahead", 0.78)],
 )
-def test_filtered_matte_is_more_stable_and_not_worse(
-    motion: str, way: str, restlessness: float, figures: dict[tuple[str, str], Figures]
+def test_filter_removes_flicker(
+    motion: str, way: str, restlessness: float, flickering_figures: dict[tuple[str, str], Figures]
 ) -> None:
-    """Measured: 0.34, 0.81, 0.41 and 0.75 of raw's dtSSD with one network, 0.72, 0.85, 0.66 and 0.75 with a more stable one, and
-    0.83, 0.74, 0.79 and 0.67 with the present one, whose raw mattes are calmer still in slow motion (2.10 instead of 2.57)."""
+    """Measured: 0.63, 0.77, 0.58 and 0.68 of raw's dtSSD."""
+    assert flickering_figures[motion, way].dtssd < restlessness * flickering_figures[motion, "raw"].dtssd
+
+
+@pytest.mark.parametrize("way", ["causal", "lookahead"])
+@pytest.mark.parametrize("motion", ["slow", "fast"])
+def test_filtered_matte_is_no_less_accurate_or_stable(motion: str, way: str, figures: dict[tuple[str, str], Figures]) -> None:
     raw, ours = figures[motion, "raw"], figures[motion, way]
-    assert ours.dtssd < restlessness * raw.dtssd
+    assert ours.dtssd < raw.dtssd
     assert ours.mad < (1.05 if motion == "fast" else 1.15) * raw.mad
 
 
