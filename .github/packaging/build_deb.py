@@ -1,6 +1,7 @@
-"""Builds the Debian package of a suite in a new root: ``sudo python3 .github/packaging/build_deb.py bookworm dist``.
+"""Builds the package of a suite in a new root: ``sudo python3 .github/packaging/build_deb.py bookworm dist``.
 
-The package is made of the last commit and the lock files. Needs debootstrap, and apt with an archive of Debian.
+The package is made of the last commit and the lock files. Needs debootstrap, and apt with an archive of Debian, or of Ubuntu for
+its suites; ``LIVEBG_BARE_MIRROR`` names another archive.
 """
 
 import argparse
@@ -30,7 +31,7 @@ def build(suite: str, output: Path) -> Path:
     lacking = missing()
     sources = None if lacking else sources_of_this_machine()
     if sources is None:
-        raise RuntimeError(f"Cannot make a root of Debian: {lacking or 'apt knows no archive of Debian'}.")
+        raise RuntimeError(f"Cannot make a root: {lacking or 'apt knows no archive of Debian or Ubuntu'}.")
     output.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="livebg-deb-") as folder,
@@ -51,7 +52,7 @@ def main() -> None:
     """Build the packages of the suites named on the command line."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("suite", help="bookworm or trixie")
+    parser.add_argument("suite", help="bookworm or trixie; noble or resolute")
     parser.add_argument("output", type=Path, help="folder for the package")
     arguments = parser.parse_args()
     _LOG.info("Built %s", build(arguments.suite, arguments.output))

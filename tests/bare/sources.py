@@ -52,8 +52,8 @@ class Sources:
 
 
 def sources_of_this_machine() -> Sources | None:
-    """The settings of apt, pip and the environment; None if apt has no Debian archive and :data:`MIRROR` names none."""
-    mirror = MIRROR or _debian_mirror()
+    """The settings of apt, pip and the environment; None if apt has no archive of them and :data:`MIRROR` names none."""
+    mirror = MIRROR or _archive()
     return Sources(mirror, _apt_settings(), pip_variables() | _carried()) if mirror else None
 
 
@@ -61,9 +61,10 @@ def _said(*command: str) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
 
 
-def _debian_mirror() -> str | None:
+def _archive() -> str | None:
     targets = _said("apt-get", "indextargets", "--format", "$(ORIGIN) $(CODENAME) $(COMPONENT) $(SITE)")
-    archives = [site for origin, _, component, site in map(str.split, targets) if (origin, component) == ("Debian", "main")]
+    rows = map(str.split, targets)
+    archives = [site for origin, _, component, site in rows if origin in ("Debian", "Ubuntu") and component == "main"]
     return archives[0] if archives else None
 
 
