@@ -4,6 +4,8 @@ import ctypes
 from typing import Any, Final
 
 _U32: Final = ctypes.c_uint32
+_LAYOUT: Final = "ms"
+"""Python 3.14 and later warn if a packed structure does not name its layout. Without bit fields it is that of the kernel."""
 
 
 class QueryControl(ctypes.Structure):
@@ -36,7 +38,7 @@ class QueryControl(ctypes.Structure):
 
 
 class _MenuUnion(ctypes.Union):
-    _pack_ = 1
+    _pack_, _layout_ = 1, _LAYOUT
     _fields_ = (("name", ctypes.c_char * 32), ("value", ctypes.c_int64))
 
 
@@ -48,13 +50,13 @@ class MenuItem(ctypes.Structure):
     name: bytes
     value: int
 
-    _pack_ = 1
+    _pack_, _layout_ = 1, _LAYOUT
     _anonymous_ = ("union",)
     _fields_ = (("id", _U32), ("index", _U32), ("union", _MenuUnion), ("reserved", _U32))
 
 
 class _ValueUnion(ctypes.Union):
-    _pack_ = 1
+    _pack_, _layout_ = 1, _LAYOUT
     _fields_ = (("value", ctypes.c_int32), ("value64", ctypes.c_int64), ("pointer", ctypes.c_void_p))
 
 
@@ -66,7 +68,7 @@ class ControlValue(ctypes.Structure):
     value: int
     value64: int
 
-    _pack_ = 1
+    _pack_, _layout_ = 1, _LAYOUT
     _anonymous_ = ("union",)
     _fields_ = (("id", _U32), ("size", _U32), ("reserved2", _U32), ("union", _ValueUnion))
 
