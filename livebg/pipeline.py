@@ -188,4 +188,4 @@ class Passthrough:
         return Processed(passthrough(frame, self._consent), None)
 
     def reset(self) -> None:
-        """Does nothing: there is no state."""
+        """Do nothing: there is no state."""

@@ -94,7 +94,7 @@ def _wait_for_end(path: Path) -> None:
 
 
 def _print_summary(done: _Recording) -> None:
-    """Raises :class:`~livebg.errors.SinkError` if a problem ended the recording."""
+    """Raise :class:`~livebg.errors.SinkError` if a problem ended the recording."""
     summary = f"{done.path}: {done.seconds:.1f} s, {done.frames} frames"
     if done.problem:
         raise SinkError(f"{summary}. {done.problem}")

@@ -95,7 +95,7 @@ class SessionController:
             return self.result()
 
     def pause_or_resume(self) -> CommandResult:
-        """Pauses, or ends the pause with the effect on: for a keyboard shortcut, which must never show the room."""
+        """Pause, or end the pause with the effect on: for a keyboard shortcut, which must never show the room."""
         with self._lock:
             if not self._session.snapshot().paused:
                 return self.pause()
@@ -122,7 +122,7 @@ class SessionController:
             return self._apply(self._layers.with_overrides(settings), effect_on=effect_on)
 
     def reload(self) -> CommandResult:
-        """Rereads the configuration file. Raises :class:`~livebg.errors.LivebgError` and then changes nothing."""
+        """Reread the configuration file. Raises :class:`~livebg.errors.LivebgError` and then changes nothing."""
         with self._changing:
             layers = self._layers.reloaded()
             wanted = layers.settings()
@@ -150,7 +150,7 @@ class SessionController:
         )
 
     def _apply(self, layers: SettingsLayers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> CommandResult:
-        """Does everything that may fail, then applies the changes. Requires ``_changing``."""
+        """Do everything that may fail, then apply the changes. Requires ``_changing``."""
         settings = _checked(with_startup_sections(layers.settings(), self._settings))
         changed = changed_keys(self._settings, settings)
         notes = [check_camera(settings)] if "camera.device" in changed else []

@@ -45,6 +45,6 @@ class PresetSwitcher:
         return self._controller.result()
 
     def delete(self, name: str) -> CommandResult:
-        """Deletes a preset of the user; the settings stay. Raises :class:`~livebg.errors.ConfigError`."""
+        """Delete a preset of the user; the settings stay. Raises :class:`~livebg.errors.ConfigError`."""
         self._presets.delete(name)
         return self._controller.result()

@@ -68,7 +68,7 @@ class Presets:
             raise ConfigError(f"Cannot write the preset {path} ({error.strerror}).", "Check its permissions.") from None
 
     def delete(self, name: str) -> None:
-        """Deletes a preset of the user, valid or not. Raises :class:`~livebg.errors.ConfigError`."""
+        """Delete a preset of the user, valid or not. Raises :class:`~livebg.errors.ConfigError`."""
         path = self._path(name)
         try:
             path.unlink()

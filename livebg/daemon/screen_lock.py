@@ -99,7 +99,7 @@ class _Listener:
 
 
 def _listen_to_savers(bus: "DBusConnection", heard: Heard) -> None:
-    """Runs until the connection is lost, which raises OSError."""
+    """Run until the connection is lost, which raises OSError."""
     for name in _SCREENSAVER_NAMES:
         _request(bus, message_bus.AddMatch(MatchRule(type="signal", interface=name, member="ActiveChanged")))
     for message in _signals(bus, MatchRule(type="signal", member="ActiveChanged")):
@@ -109,7 +109,7 @@ def _listen_to_savers(bus: "DBusConnection", heard: Heard) -> None:
 
 
 def _listen_to_logind(bus: "DBusConnection", heard: Heard) -> None:
-    """Runs until the connection is lost, which raises OSError."""
+    """Run until the connection is lost, which raises OSError."""
     rule = MatchRule(type="signal", sender=_LOGIND, interface=_PROPERTIES, member="PropertiesChanged")
     rule.add_arg_condition(0, _SESSION)
     _request(bus, message_bus.AddMatch(rule))
@@ -146,7 +146,7 @@ def _locked_sessions(bus: "DBusConnection") -> list[str]:
     """Return the object paths of this user's locked sessions."""
     place = DBusAddress("/org/freedesktop/login1", _LOGIND, _MANAGER)
     (sessions,) = _request(bus, new_method_call(place, "ListSessions"))
-    return [path for _, uid, _, _, path in sessions if uid == os.getuid() and _session_property(bus, path, "LockedHint")[1]]
+    return [path for _, uid, _, _, path in sessions if uid == os.getuid() and _session_property(bus, path, "LockedHint")]
 
 
 def _signals(bus: "DBusConnection", rule: "MatchRule") -> "Iterator[Message]":
@@ -159,16 +159,16 @@ def _signals(bus: "DBusConnection", rule: "MatchRule") -> "Iterator[Message]":
 def _is_own(bus: "DBusConnection", session: str) -> bool:
     """Return whether the session belongs to this user and still exists."""
     with suppress(DBusErrorResponse):
-        _, (uid, _) = _session_property(bus, session, "User")
+        uid, _ = _session_property(bus, session, "User")
         return bool(uid == os.getuid())
     return False
 
 
-def _session_property(bus: "DBusConnection", session: str, name: str) -> tuple[str, Any]:
-    """Return the signature and the value of a session's property."""
+def _session_property(bus: "DBusConnection", session: str, name: str) -> Any:
+    """Return the value of a session's property."""
     place = DBusAddress(session, _LOGIND, _PROPERTIES)
-    signature, value = _request(bus, new_method_call(place, "Get", "ss", (_SESSION, name)))[0]
-    return str(signature), value
+    ((_, value),) = _request(bus, new_method_call(place, "Get", "ss", (_SESSION, name)))
+    return value
 
 
 def _request(bus: "DBusConnection", message: "Message") -> tuple[Any, ...]:

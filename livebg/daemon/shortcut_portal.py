@@ -97,7 +97,7 @@ def _list(bus: "DBusConnection", session: str) -> tuple[Shortcut, ...]:
 
 
 def parse_shortcuts(entries: Iterable[tuple[str, Mapping[str, tuple[str, Any]]]]) -> tuple[Shortcut, ...]:
-    """Parses shortcuts of the portal; ignores unknown actions."""
+    """Parse shortcuts of the portal; ignore unknown actions."""
     return tuple(
         Shortcut(action, SUGGESTED[action][0], str(properties.get("trigger_description", ("s", ""))[1]))
         for action, properties in entries

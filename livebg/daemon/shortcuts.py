@@ -116,7 +116,7 @@ class GlobalShortcuts:
         return self._holder.bound if self._holder else ()
 
     def set_up(self) -> tuple[Shortcut, ...]:
-        """Lets the user choose the keys in the desktop's dialog, and waits for that. Returns :meth:`bound`.
+        """Let the user choose the keys in the desktop's dialog, and wait for that. Returns :meth:`bound`.
 
         Raises :class:`~livebg.errors.LivebgError` if the dialog is already open or the desktop has none.
         """
@@ -172,7 +172,7 @@ class _Holder:
                 self._answer.set_exception(BusError("The global shortcuts were not set up.", "Try again."))
 
     def _hold_until_lost(self) -> None:
-        """Binds the shortcuts and runs their actions until the connection, the session or the portal ends."""
+        """Bind the shortcuts and run their actions until the connection, the session or the portal ends."""
         silent = self._answer is None
         try:
             with session_bus() as self._connection:
@@ -219,7 +219,7 @@ class _Holder:
                     pass
 
     def _handle(self, message: "Message", session: str, owner: str) -> bool:
-        """Handles a signal. Returns whether the session still exists."""
+        """Handle a signal. Returns whether the session still exists."""
         from jeepney import HeaderFields
 
         fields = message.header.fields
@@ -239,7 +239,7 @@ class _Holder:
         return True
 
     def _activate(self, action: str) -> None:
-        """Runs the action once per press: keys that are held would pause and resume the camera many times a second."""
+        """Run the action once per press: keys that are held would pause and resume the camera many times a second."""
         is_repeated = time.monotonic() - self._held.get(action, -math.inf) < _MAX_REPEAT_INTERVAL_S
         try:
             if action in self._actions and not is_repeated:

@@ -151,7 +151,7 @@ class Status:
 
     @staticmethod
     def from_dict(data: Any) -> "Status":
-        """Parses the status of a livebg, possibly newer. Raises :class:`~livebg.errors.LivebgError` if invalid."""
+        """Parse the status of a livebg, possibly newer. Raises :class:`~livebg.errors.LivebgError` if invalid."""
         from pydantic import ValidationError  # slow to import, and `livebg --help` does not need it
 
         try:
@@ -185,7 +185,7 @@ class CommandResult:
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:
-        """Parses the result from a running livebg, possibly newer. Raises :class:`~livebg.errors.LivebgError` if invalid."""
+        """Parse the result from a running livebg, possibly newer. Raises :class:`~livebg.errors.LivebgError` if invalid."""
         from pydantic import TypeAdapter, ValidationError
 
         try:
@@ -214,7 +214,7 @@ class PresetList:
 
     @staticmethod
     def from_dict(data: Any) -> "PresetList":
-        """Parses the list of a running livebg, possibly newer. Raises :class:`~livebg.errors.LivebgError` if invalid."""
+        """Parse the list of a running livebg, possibly newer. Raises :class:`~livebg.errors.LivebgError` if invalid."""
         from pydantic import ValidationError
 
         try:

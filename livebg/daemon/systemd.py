@@ -32,17 +32,17 @@ class SystemdNotifier:
         self._last_ping = -self._interval
 
     def ready(self) -> None:
-        """Reports that the camera is usable. Call it after the first picture."""
+        """Report that the camera is usable. Call it after the first picture."""
         self._send("READY=1")
 
     def alive(self) -> None:
-        """Resets the watchdog. Call it after each picture; at most two calls per watchdog interval are sent."""
+        """Reset the watchdog. Call it after each picture; at most two calls per watchdog interval are sent."""
         now = self._clock()
         if self._interval and now - self._last_ping >= self._interval and self._send("WATCHDOG=1"):
             self._last_ping = now
 
     def stopping(self) -> None:
-        """Reports that livebg is stopping."""
+        """Report that livebg is stopping."""
         self._send("STOPPING=1")
 
     def _send(self, message: str) -> bool:

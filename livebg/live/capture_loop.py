@@ -71,7 +71,7 @@ class CaptureLoop:
         self.release()
 
     def use(self, camera: Camera) -> None:
-        """Switches to another camera immediately. Thread-safe."""
+        """Switch to another camera immediately. Thread-safe."""
         self._camera = camera
         self._path.interrupt()
         self.release()
@@ -97,7 +97,7 @@ class CaptureLoop:
         return not self._stop.is_set() and self._demand.wanted and not replaced
 
     def _forward_frames(self, source: LiveSource, camera: Camera) -> None:
-        """Forwards frames until the camera is not needed or was replaced, including while it was being opened."""
+        """Forward frames until the camera is not needed or was replaced, including while it was being opened."""
         frames, geometry = iter(source), camera.geometry_for(source.format)
         # Decoding frames for a network that is still loading would only slow it down.
         while source.can_wait and self._is_needed(source, camera) and not self._path.started.wait(_START_POLL_S):

@@ -49,7 +49,7 @@ class Demand:
         paused: bool | None = None,
         locked: bool | None = None,
     ) -> bool:
-        """Updates the given inputs; None leaves one unchanged. Returns whether :attr:`wanted` changed.
+        """Update the given inputs; None leaves one unchanged. Returns whether :attr:`wanted` changed.
 
         If the camera should not run then, no output starts to send a camera picture after this returns. An output that hangs in
         a send that began earlier delays this by :data:`~livebg.live.threads.SEND_TIMEOUT_S` at most.

@@ -70,7 +70,7 @@ class ProcessorFactory:
         return self.prepare(self._settings)()
 
     def prepare(self, settings: Settings) -> Build:
-        """Does all slow or failing work for an effect in the calling thread, so that the returned function is cheap.
+        """Do all slow or failing work for an effect in the calling thread, so that the returned function is cheap.
 
         Calling that function again after the network hung rebuilds everything in the worker thread. Raises
         :class:`~livebg.errors.ModelError` and :class:`~livebg.errors.ConfigError`.

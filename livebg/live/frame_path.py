@@ -123,7 +123,7 @@ class FramePath:
         """Number of frames that were dropped while they waited for later ones."""
 
     def switch(self, build: Build, *, at_once: bool) -> None:
-        """Switches to another effect. If ``at_once``, composites of earlier effects are not shown any more."""
+        """Switch to another effect. If ``at_once``, composites of earlier effects are not shown any more."""
         with self._switching:
             self._build, self.effect = build, self.effect + 1
             self._oldest_effect = self.effect if at_once else self._oldest_effect
@@ -134,7 +134,7 @@ class FramePath:
                 send.wait()
 
     def interrupt(self) -> None:
-        """Shortens the hold of the newest composite: the camera, the network or the effect changed or failed."""
+        """Shorten the hold of the newest composite: the camera, the network or the effect changed or failed."""
         for hold in self.holds:
             hold.reset()
         self.composites.wake()

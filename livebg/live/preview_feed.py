@@ -29,7 +29,7 @@ class PreviewFeed:
 
     @contextmanager
     def subscribe(self) -> Iterator[None]:
-        """Subscribes for the duration of the ``with`` block."""
+        """Subscribe for the duration of the ``with`` block."""
         self._add_subscribers(1)
         try:
             yield

@@ -104,7 +104,7 @@ class Recorder:
             return started
 
     def stop(self) -> RecordingStatus:
-        """Completes the running recording. Returns it, or the last one.
+        """Complete the running recording. Returns it, or the last one.
 
         Raises :class:`~livebg.errors.ConfigError` if there was none.
         """
@@ -126,7 +126,7 @@ class Recorder:
                 microphone.stop()
 
     def close(self) -> None:
-        """Completes the running recording, if any."""
+        """Complete the running recording, if any."""
         if self.status is not None:
             self.stop()
 
@@ -152,7 +152,7 @@ class Recorder:
                 self._last = replace(run.status(self._clock.monotonic() - run.began), active=False)
 
     def _finish(self, run: "_Recording") -> None:
-        """Completes the file. No player opens one without a picture, so that one is removed."""
+        """Complete the file. No player opens one without a picture, so that one is removed."""
         if not run.file.frames:
             run.file.abort()
             run.problem = run.problem or NO_PICTURE
@@ -220,7 +220,7 @@ class _Recording:
     """The time of its last repetition that was not encoded."""
 
     def send(self, composite: Composite, pts: int) -> None:
-        """Encodes a picture. A repetition is left out for :data:`REPEAT_INTERVAL_S`: a picture lasts until the next one."""
+        """Encode a picture. A repetition is left out for :data:`REPEAT_INTERVAL_S`: a picture lasts until the next one."""
         if composite is self._shown and (pts - self._encoded_pts) * _TIME_BASE < REPEAT_INTERVAL_S:
             self._repeated_pts = pts
             return
@@ -228,7 +228,7 @@ class _Recording:
         self._shown, self._encoded_pts, self._repeated_pts = composite, pts, None
 
     def complete(self) -> None:
-        """Encodes the last picture at the time until which it was shown, and closes the file."""
+        """Encode the last picture at the time until which it was shown, and close the file."""
         if self._shown is not None and self._repeated_pts is not None:
             self.file.send(with_pts(self._shown, self._repeated_pts, _TIME_BASE))
         self.file.close()

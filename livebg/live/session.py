@@ -82,7 +82,7 @@ class Session:
         self._threads: list[WorkerThread] = []
 
     def run(self, on_started: Callable[[], None] = _noop, on_alive: Callable[[], None] = _noop) -> ExitReason:
-        """Runs the session and blocks until it ends. May be called once.
+        """Run the session and block until it ends. May be called once.
 
         ``on_started`` is called in this thread after the first picture, a placeholder, was written and readers see the camera.
         ``on_alive`` is called by the output threads several times a second.
@@ -122,7 +122,7 @@ class Session:
         self._attention.set()
 
     def switch(self, build: Build, *, at_once: bool) -> None:
-        """Switches to another effect. ``build`` is called in the worker thread; its exceptions end the session.
+        """Switch to another effect. ``build`` is called in the worker thread; its exceptions end the session.
 
         If ``at_once``, no output starts to send a picture of an earlier effect after this returns, and previews get none; the
         placeholder is shown until the new effect is ready. Otherwise the last picture is repeated until then.
@@ -142,7 +142,7 @@ class Session:
         self._demand.update(paused=False, locked=False)
 
     def lock(self, locked: bool) -> None:
-        """Pauses when the screen is locked. Unlocking ends only that pause, not the user's."""
+        """Pause when the screen is locked. Unlocking ends only that pause, not the user's."""
         self._demand.update(locked=locked)
         if locked:
             self.audience.clear()
@@ -153,7 +153,7 @@ class Session:
         return self._demand.paused
 
     def use_camera(self, camera: Camera) -> None:
-        """Switches to another camera or other settings. Opens it, if needed, after closing the current one."""
+        """Switch to another camera or other settings. Opens it, if needed, after closing the current one."""
         self._capture.use(camera)
 
     def snapshot(self) -> SessionSnapshot:

@@ -62,7 +62,7 @@ class LatestSlot(Generic[T]):
             return item
 
     def wake(self) -> None:
-        """Makes the waiting :meth:`take`, or else the next one, return immediately, even without an item."""
+        """Make the waiting :meth:`take`, or else the next one, return immediately, even without an item."""
         with self._changed:
             self._woken = True
             self._changed.notify_all()
@@ -74,7 +74,7 @@ class LatestSlot(Generic[T]):
             self._item = None
 
     def close(self) -> None:
-        """Wakes waiting threads and drops the current and all later items."""
+        """Wake waiting threads and drop the current and all later items."""
         with self._changed:
             self._closed = True
             self.dropped += self._item is not None
@@ -133,7 +133,7 @@ class Broadcast(Generic[T]):
             slot.put(item)
 
     def wake(self) -> None:
-        """Wakes every slot."""
+        """Wake every slot."""
         for slot in self.slots:
             slot.wake()
 

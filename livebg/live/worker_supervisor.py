@@ -44,7 +44,7 @@ class WorkerSupervisor:
         self.thread = WorkerThread("livebg-worker", self.current.run, ended)
 
     def replace_hung(self) -> None:
-        """Abandons a hung worker, because threads cannot be killed, and starts another.
+        """Abandon a hung worker, because threads cannot be killed, and start another.
 
         Raises :class:`~livebg.errors.ModelError` if repeated replacements do not help.
         """

@@ -6,14 +6,12 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Final
 
 from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 
-_RESTART_S: Final = 1
-"""Seconds. A time that is earlier than the one before by more than this is that of a clock that restarted."""
+from livebg.sources.decoder import CLOCK_RESTART_S
 
 
 @dataclass(slots=True)
@@ -86,7 +84,7 @@ def with_times(packets: Iterable[Packet[Stream]]) -> Iterator[Packet[Stream]]:
             yield packet
             continue
         shift = shifts.get(index, 0)
-        if index in last and packet.stream.type == "audio" and last[index] - ticks - shift > _RESTART_S / packet.time_base:
+        if index in last and packet.stream.type == "audio" and last[index] - ticks - shift > CLOCK_RESTART_S / packet.time_base:
             shift = shifts[index] = ends[index] - ticks
         packet.pts = None if packet.pts is None else packet.pts + shift
         packet.dts = None if packet.dts is None else packet.dts + shift

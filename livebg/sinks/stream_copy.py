@@ -20,10 +20,8 @@ from livebg.errors import SourceError
 from livebg.sinks import metadata
 from livebg.sinks.copied_stream import CopiedStream, is_gap, time_of, with_times
 from livebg.sinks.stream_selection import CopyOptions, dropped, open_source, select_streams
-from livebg.sources.decoder import file_origin
+from livebg.sources.decoder import READ_ATTEMPTS, file_origin
 
-_READ_ATTEMPTS: Final = 8
-"""Consecutive read errors after which a file cannot be read; libav continues after a damaged packet."""
 _DEFAULT_LAYOUTS: Final = MappingProxyType({1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"})
 
 
@@ -138,7 +136,7 @@ class StreamCopier:
                 return next(self._packets, None)
             except (av.FFmpegError, OSError) as error:
                 failures += 1
-                if failures == _READ_ATTEMPTS:
+                if failures == READ_ATTEMPTS:
                     raise SourceError(
                         f"The sound or subtitles of {self._path} cannot be read ({error.strerror}).", "Copy the file again."
                     ) from error

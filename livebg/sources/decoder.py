@@ -21,8 +21,10 @@ VideoPacket: TypeAlias = "Packet[VideoStream]"
 
 _LOG: Final = logging.getLogger(__name__)
 
-_READ_ATTEMPTS: Final = 8
+READ_ATTEMPTS: Final = 8
 """Consecutive read errors after which a file counts as truncated."""
+CLOCK_RESTART_S: Final = 1
+"""Seconds. A time that is earlier than the one before by more than this is that of a clock that restarted."""
 _JOINABLE: Final = frozenset({"mpegts", "mpeg"})
 """Containers whose files, joined end to end, are a file: its clock restarts with each part."""
 DECODE_ORDER_ONLY: Final = frozenset({"avi"})
@@ -101,7 +103,8 @@ class Decoder:
         self.seeked = False
         self.broken_at: int | None = None
         self._step = round(1 / self.rate / self.time_base)
-        self._timestamps = Timestamps(self._step, round(1 / self.time_base), self.container.format.name in DECODE_ORDER_ONLY)
+        second = round(CLOCK_RESTART_S / self.time_base)
+        self._timestamps = Timestamps(self._step, second, self.container.format.name in DECODE_ORDER_ONLY)
         self._leading_times: list[int] = []
         self._last_time = 0
         self._starts_with_key_frame: bool | None = None
@@ -117,14 +120,14 @@ class Decoder:
         return True
 
     def clock_restarts(self) -> bool:
-        """Return whether the times go back by more than a second. Reads all packets of a file that may be joined from several."""
+        """Return whether the clock restarts. Reads all packets of a file that may be joined from several."""
         if self.container.format.name not in _JOINABLE:
             return False
         container, stream = open_video(self._path, threads=1)
         last = None
         with container, suppress(av.error.FFmpegError):
             for packet in container.demux(stream):
-                if packet.dts is not None and last is not None and (last - packet.dts) * self.time_base > 1:
+                if packet.dts is not None and last is not None and (last - packet.dts) * self.time_base > CLOCK_RESTART_S:
                     return True
                 last = last if packet.dts is None else packet.dts
         return False
@@ -155,7 +158,7 @@ class Decoder:
             except av.error.FFmpegError as error:
                 _LOG.debug("Read failed: %s", error)
                 failures += 1
-                if failures < _READ_ATTEMPTS:
+                if failures < READ_ATTEMPTS:
                     continue
                 self.broken_at = 0
                 flush = cast("VideoPacket", Packet())

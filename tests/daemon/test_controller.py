@@ -2,7 +2,8 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,34 @@ def _isolated(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def harness(tmp_path: Path) -> ControllerHarness:
     return ControllerHarness(tmp_path)
+
+
+@contextmanager
+def loading(harness: ControllerHarness, command: Callable[[], object]) -> Iterator[None]:
+    """For the ``with`` block, ``command`` is loading a network in a thread; later loads take no time."""
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        if not began.is_set():
+            began.set()
+            go_on.wait(2 * PATIENCE)
+
+    harness.looks.before = slow
+    thread = threading.Thread(target=command)
+    thread.start()
+    assert began.wait(PATIENCE)
+    try:
+        yield
+    finally:
+        go_on.set()
+        thread.join(PATIENCE)
+
+
+def require_answer(command: Callable[[], object], name: str) -> None:
+    """Run ``command``, which must not wait for others."""
+    thread = threading.Thread(target=command)
+    thread.start()
+    wait_for(lambda: not thread.is_alive(), f"the answer to {name}")
 
 
 def test_off_and_on_switch_immediately(harness: ControllerHarness) -> None:
@@ -334,23 +363,11 @@ def test_unsaved_choice_applies_now_with_note(harness: ControllerHarness) -> Non
 
 def test_hiding_does_not_wait_for_network_loading(harness: ControllerHarness) -> None:
     """Whoever wants to be hidden is, whatever else is in progress."""
-    loading, go_on = threading.Event(), threading.Event()
-
-    def slow() -> None:
-        if not loading.is_set():
-            loading.set()
-            go_on.wait(PATIENCE)
-
     harness.controller.off(CONSENT)
-    harness.looks.before = slow
-    setting = threading.Thread(target=lambda: harness.controller.set({"model.threads": 3}))
-    setting.start()
-    assert loading.wait(PATIENCE)
-    harness.controller.on()
-    harness.controller.pause()
-    assert harness.session.calls == ["room at once", "hidden at once", "pause"]
-    go_on.set()
-    setting.join(PATIENCE)
+    with loading(harness, lambda: harness.controller.set({"model.threads": 3})):
+        harness.controller.on()
+        harness.controller.pause()
+        assert harness.session.calls == ["room at once", "hidden at once", "pause"]
     assert harness.session.calls == ["room at once", "hidden at once", "pause", "hidden"]
     assert harness.controller.settings.model.threads == 3
 
@@ -366,50 +383,18 @@ def test_pause_does_not_wait_for_the_network_that_hides_the_room(tmp_path: Path,
         "mode": lambda: controller.set_mode("portrait"),
         "pause_or_resume": controller.pause_or_resume,
     }
-    loading, go_on = threading.Event(), threading.Event()
-
-    def slow() -> None:
-        loading.set()
-        go_on.wait(2 * PATIENCE)
-
-    harness.looks.before = slow
     if command == "pause_or_resume":
         controller.pause()
-    hiding = threading.Thread(target=commands[command])
-    hiding.start()
-    assert loading.wait(PATIENCE)
-    pausing = threading.Thread(target=controller.pause)
-    pausing.start()
-    try:
-        wait_for(lambda: not pausing.is_alive(), "the answer to the pause")
-    finally:
-        go_on.set()
-        hiding.join(PATIENCE)
-        pausing.join(PATIENCE)
+    with loading(harness, commands[command]):
+        require_answer(controller.pause, "the pause")
     assert harness.session.calls[-2:] == ["pause", "hidden at once"]
     assert (controller.result().effect, controller.result().paused) == (True, True)
 
 
 def test_on_applies_the_settings_changed_meanwhile(tmp_path: Path) -> None:
     harness = ControllerHarness(tmp_path, consent=CONSENT)
-    loading, go_on = threading.Event(), threading.Event()
-
-    def slow() -> None:
-        if not loading.is_set():
-            loading.set()
-            go_on.wait(2 * PATIENCE)
-
-    harness.looks.before = slow
-    hiding = threading.Thread(target=harness.controller.on)
-    hiding.start()
-    assert loading.wait(PATIENCE)
-    setting = threading.Thread(target=lambda: harness.controller.set({"effect.blur": 0.5}))
-    setting.start()
-    try:
-        wait_for(lambda: not setting.is_alive(), "the answer to the setting")
-    finally:
-        go_on.set()
-        hiding.join(PATIENCE)
+    with loading(harness, harness.controller.on):
+        require_answer(lambda: harness.controller.set({"effect.blur": 0.5}), "the setting")
     assert harness.session.calls == ["hidden at once"]
     assert harness.looks.prepared[-1].effect.blur == 0.5
 

@@ -25,8 +25,6 @@ from tests.bare.readme import CHECKOUT
 from tests.bare.sources import sources_of_this_machine
 
 SUITES = tuple(os.environ.get("LIVEBG_PACKAGE_SUITES", "bookworm trixie").split())
-RELEASES = {"bookworm": "deb12", "trixie": "deb13"}
-"""The endings of the packages' versions, where they are not the suite's name."""
 PYTHONS = {"bookworm": "3.11", "noble": "3.12", "trixie": "3.13", "resolute": "3.14", "forky": "3.14"}
 BUILT = os.environ.get("LIVEBG_PACKAGES")
 VARIES = ("dev", "home", "host", "proc", "root", "run", "sys", "tmp", "var/cache", "var/lib/apt", "var/lib/dpkg", "var/log")
@@ -46,7 +44,7 @@ def suite(request: pytest.FixtureRequest) -> str:
 def package(suite: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package of the suite."""
     if BUILT:
-        (found,) = Path(BUILT).glob(f"livebg_*~{RELEASES.get(suite, suite)}_*.deb")
+        (found,) = Path(BUILT).glob(f"livebg_*~{release_of(suite)}_*.deb")
         return found
     return build(suite, tmp_path_factory.mktemp("built"))
 
@@ -62,6 +60,11 @@ def machine(suite: str, package: Path, tmp_path_factory: pytest.TempPathFactory)
         made.must(f"apt-get satisfy --no-install-recommends '{field(package, 'Depends')}'", user="root")
         shutil.copy(package, made.home / "livebg.deb")
         yield made
+
+
+def release_of(suite: str) -> str:
+    """How the version of the suite's package ends."""
+    return {"bookworm": "deb12", "trixie": "deb13"}.get(suite, suite)
 
 
 def field(package: Path, name: str) -> str:
@@ -129,7 +132,7 @@ def test_package_depends_on_python_of_suite(suite: str, package: Path) -> None:
     assert "pipewire | v4l2loopback-dkms" in depends
     assert {"gir1.2-adw-1", "gir1.2-gtk-4.0", "gir1.2-ayatanaappindicator3-0.1", "python3-gi"} <= set(depends)
     assert "librsvg2-common" in depends  # for the icons of the window
-    assert field(package, "Version").endswith(f"~{RELEASES.get(suite, suite)}")
+    assert field(package, "Version").endswith(f"~{release_of(suite)}")
 
 
 def test_package_works_and_leaves_nothing_behind(machine: BareMachine, package: Path) -> None:

@@ -148,7 +148,7 @@ class LivebgNet(nn.Module):
         self.head = Head(levels[0], design.stem)
 
     def levels(self, picture: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Returns the stem's features at 1/2 of the picture's size and the features of every level of the U, from 1/4 down."""
+        """Return the stem's features at 1/2 of the picture's size and the features of every level of the U, from 1/4 down."""
         fine = self.fine(picture)
         current = self.stem(fine)
         passed: list[Tensor] = []
@@ -162,7 +162,7 @@ class LivebgNet(nn.Module):
         return fine, levels
 
     def answers(self, picture: Tensor) -> list[Tensor]:
-        """Returns the logits for training: at full size (n, 1, h, w), then of each level at its size (deep supervision)."""
+        """Return the logits for training: at full size (n, 1, h, w), then of each level at its size (deep supervision)."""
         fine, levels = self.levels(picture)
         return [self.head(levels[0], fine), *(side(features) for side, features in zip(self.sides, levels, strict=True))]
 

@@ -17,7 +17,7 @@ _AT_EDGE: Final = 0.4
 
 
 def _tone_curve(draw: Random, strength: float) -> NDArray[np.uint8]:
-    """Returns a random tone curve per channel (1, 256, 3): exposure, gamma, contrast and white balance."""
+    """Return a random tone curve per channel (1, 256, 3): exposure, gamma, contrast and white balance."""
     levels = np.linspace(0, 1, 256)
     curve = levels ** np.exp(draw.normal(0, 0.3 * strength))
     curve = (curve - 0.5) * np.exp(draw.normal(0, 0.2 * strength)) + 0.5 + draw.normal(0, 0.06 * strength)
@@ -83,7 +83,7 @@ def simulate_camera(picture: Picture, draw: Random, strength: float = 1.0, *, gr
 
 
 def random_view(room: Picture, draw: Random, size: Size) -> Picture:
-    """Returns a random crop of a room at the frame's size, in different light, sometimes out of focus."""
+    """Return a random crop of a room at the frame's size, in different light, sometimes out of focus."""
     height, width = room.shape[:2]
     aspect = size[0] / size[1] * np.exp(draw.normal(0, 0.1))
     across = min(width, height * aspect) * draw.uniform(0.55, 1)
@@ -97,7 +97,7 @@ def random_view(room: Picture, draw: Random, size: Size) -> Picture:
 
 
 def add_poster(room: Picture, photo: Picture, draw: Random) -> Picture:
-    """Returns the room with a framed photo or a screen: a picture of a person does not count as a person."""
+    """Return the room with a framed photo or a screen: a picture of a person does not count as a person."""
     height, width = room.shape[:2]
     tall = max(int(height * draw.uniform(0.2, 0.45)), 8)
     wide = min(max(int(tall * photo.shape[1] / photo.shape[0]), 8), width // 2)
@@ -114,7 +114,7 @@ def add_poster(room: Picture, photo: Picture, draw: Random) -> Picture:
 
 
 def add_clutter(room: Picture, other: Picture, draw: Random) -> Picture:
-    """Returns the room with an object in front: a shape with the texture of another room, or nearly one color.
+    """Return the room with an object in front: a shape with the texture of another room, or nearly one color.
 
     Composited people have an outline and a light of their own. With such objects in the rooms, these alone do not make a person.
     """
@@ -134,7 +134,7 @@ def add_clutter(room: Picture, other: Picture, draw: Random) -> Picture:
 
 
 def _random_outline(draw: Random) -> NDArray[np.float64]:
-    """Returns the points of a rectangle, an ellipse or an irregular shape within [-1, 1], slightly rotated. Shape (points, 2)."""
+    """Return the points of a rectangle, an ellipse or an irregular shape within [-1, 1], slightly rotated. Shape (points, 2)."""
     angles = np.linspace(0, 2 * np.pi, 24 if draw.random() < 0.3 else _OUTLINE_POINTS, endpoint=False)
     points = np.stack((np.cos(angles), np.sin(angles)), axis=1)
     kind = draw.random()

@@ -79,7 +79,7 @@ class Samples:
             raise FileNotFoundError(f"No prepared pictures in {folder}. Run the prepare command first.")
 
     def draw(self, draw: Random, size: Size) -> Sample:
-        """Returns a random sample of ``size`` (width, height)."""
+        """Return a random sample of ``size`` (width, height)."""
         if draw.random() < self._mix.close:
             sample, gray = self._frame(draw, (2 * size[0], 2 * size[1]))
             sample = _quarter(sample, draw, size)
@@ -90,7 +90,7 @@ class Samples:
         return Sample(simulate_camera(picture, draw, self._mix.augmentation_strength, gray=gray), alpha)
 
     def _frame(self, draw: Random, size: Size) -> tuple[Sample, bool]:
-        """Returns a frame without camera defects, and whether it comes from a gray photo."""
+        """Return a frame without camera defects, and whether it comes from a gray photo."""
         chance = draw.random()
         if self._photos and (self._rooms is None or chance < self._mix.photos):
             name, index = self._pick(self._photos, draw, size)
@@ -110,7 +110,7 @@ class Samples:
         return name, int(draw.integers(len(stores[name])))
 
     def _photo(self, name: str, index: int, draw: Random, size: Size) -> Sample:
-        """Returns a photo with its own background: cropped, whole or surrounded by its reflection."""
+        """Return a photo with its own background: cropped, whole or surrounded by its reflection."""
         stretch = (
             draw.uniform(*_UNSQUARE_STRETCH) if name.partition(".")[2] in SQUARED_SETS else float(np.exp(draw.normal(0, 0.1)))
         )
@@ -140,7 +140,7 @@ class Samples:
         return Sample(*over(room, *reversed(people)))
 
     def _person(self, draw: Random, size: Size, *, far: bool, beside: bool) -> tuple[Cutout, Matrix]:
-        """Returns a person in different light and the map to place it: cut off by the lower edge, or standing in the room."""
+        """Return a person in different light and the map to place it: cut off by the lower edge, or standing in the room."""
         name, index = self._pick(self._cutouts, draw, size)
         rgba = self._cutouts[name][index]
         left, top, right, bottom = self._box(self._cutouts, name, index)
@@ -168,7 +168,7 @@ class Samples:
         return add_poster(room, self._photos[name][index][..., :3], draw)
 
     def _box(self, stores: dict[str, Store], name: str, index: int) -> Box:
-        """Returns the bounding box of the people in a picture. Cached."""
+        """Return the bounding box of the people in a picture. Cached."""
         if (name, index) not in self._boxes:
             alpha = stores[name][index][..., 3]
             self._boxes[name, index] = bounding_box(alpha) or (0, 0, alpha.shape[1], alpha.shape[0])
@@ -176,7 +176,7 @@ class Samples:
 
 
 def _quarter(sample: Sample, draw: Random, size: Size) -> Sample:
-    """Returns a part of the sample of ``size``, with an edge of a person if one is found soon."""
+    """Return a part of the sample of ``size``, with an edge of a person if one is found soon."""
     for _ in range(_ATTEMPTS):
         left, top = (int(draw.integers(0, side + 1)) for side in size)
         window = slice(top, top + size[1]), slice(left, left + size[0])
@@ -194,7 +194,7 @@ def _warp(rgba: Picture, matrix: NDArray[np.float64], size: Size) -> Picture:
 
 
 def _whole_map(draw: Random, shape: tuple[int, ...], size: Size) -> NDArray[np.float64]:
-    """Returns the map that squeezes the whole photo, or nearly, into the frame."""
+    """Return the map that squeezes the whole photo, or nearly, into the frame."""
     left, top, right, bottom = (draw.random(4) ** 2) * 0.12 * draw.choice((0, 1))
     scale_x, scale_y = size[0] / (shape[1] * (1 - left - right)), size[1] / (shape[0] * (1 - top - bottom))
     return np.array([[scale_x, 0, -left * shape[1] * scale_x], [0, scale_y, -top * shape[0] * scale_y]])
@@ -206,7 +206,7 @@ def _extend_top(rgba: Picture) -> Picture:
 
 
 def _zoomed_out_map(draw: Random, shape: tuple[int, ...], stretch: float, size: Size) -> NDArray[np.float64]:
-    """Returns the map that places an extended photo, smaller than the frame, at the lower edge."""
+    """Return the map that places an extended photo, smaller than the frame, at the lower edge."""
     fit = min(size[0] / (shape[1] * stretch), 3 * size[1] / shape[0])
     scale = fit / float(np.exp(draw.uniform(0, np.log(_MAX_ZOOM_OUT))))
     left = draw.uniform(0, max(size[0] - shape[1] * scale * stretch, 0))
@@ -215,7 +215,7 @@ def _zoomed_out_map(draw: Random, shape: tuple[int, ...], stretch: float, size: 
 
 
 def _crop_map(draw: Random, shape: tuple[int, ...], box: Box, stretch: float, size: Size) -> NDArray[np.float64]:
-    """Returns the map that crops the photo to the frame's shape, including part of the person."""
+    """Return the map that crops the photo to the frame's shape, including part of the person."""
     cover = max(size[0] / (shape[1] * stretch), size[1] / shape[0])
     scale = cover * float(np.exp(draw.uniform(-0.1, np.log(_MAX_ZOOM_IN))))
     scale_x, scale_y = scale * stretch, scale
@@ -229,6 +229,6 @@ def _crop_map(draw: Random, shape: tuple[int, ...], box: Box, stretch: float, si
 
 
 def _rotate_map(matrix: NDArray[np.float64], degrees: float, size: Size) -> NDArray[np.float64]:
-    """Returns the map followed by a rotation about the frame's center."""
+    """Return the map followed by a rotation about the frame's center."""
     turn = cv2.getRotationMatrix2D((size[0] / 2, size[1] / 2), degrees, 1)
     return np.asarray(turn @ np.vstack((matrix, (0, 0, 1))))

@@ -113,7 +113,7 @@ def _store_as_half(model: onnx.ModelProto) -> None:
 
 
 def from_exported(path: Path) -> tuple[str, LivebgNet]:
-    """Returns the design's name and the network of a file exported here, to continue training from a shipped network.
+    """Return the design's name and the network of a file exported here, to continue training from a shipped network.
 
     Raises ValueError if the file was not exported here.
     """
@@ -132,7 +132,7 @@ def from_exported(path: Path) -> tuple[str, LivebgNet]:
 
 
 def _constants(model: onnx.ModelProto) -> dict[str, Array]:
-    """Returns the constant tensors by name, dequantized."""
+    """Return the constant tensors by name, dequantized."""
     arrays = {tensor.name.removesuffix(HALF): numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Identity" and node.input[0] in arrays:  # the exporter merges equal tensors

@@ -27,7 +27,7 @@ class Curriculum:
     until: float = 1.0
 
     def with_empty(self, share: float) -> "Curriculum":
-        """Returns the same stage with that share of frames without people, instead of photos."""
+        """Return the same stage with that share of frames without people, instead of photos."""
         photos = self.mix.photos + self.mix.empty - share
         return replace(self, mix=replace(self.mix, photos=photos, empty=share))
 
@@ -82,6 +82,6 @@ class Batches(IterableDataset[Batch]):
 def loader(
     folder: Path, course: Curriculum, *, seed: int, workers: int, left_out: frozenset[str] = frozenset()
 ) -> Iterator[Batch]:
-    """Returns batches from ``workers`` processes (0: this process). Tensors are uint8; the trainer scales them on its device."""
+    """Return batches from ``workers`` processes (0: this process). Tensors are uint8; the trainer scales them on its device."""
     batches = Batches(folder, course, seed, left_out)
     return iter(DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None))

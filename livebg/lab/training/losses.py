@@ -33,7 +33,7 @@ class Batch:
 
 
 def loss(answers: Sequence[Tensor], truth: Tensor) -> Tensor:
-    """Returns the scalar loss of logits, at full size and of every level, for the true alpha (n, 1, h, w).
+    """Return the scalar loss of logits, at full size and of every level, for the true alpha (n, 1, h, w).
 
     At full size: cross-entropy and absolute error per pixel; 1 minus the soft intersection over union per picture, which weights
     a missed person or a false patch regardless of its size; and per picture, in the band around the edge, the absolute error of
@@ -52,13 +52,13 @@ def loss(answers: Sequence[Tensor], truth: Tensor) -> Tensor:
 
 
 def overlap(alpha: Tensor, truth: Tensor) -> Tensor:
-    """Returns the soft intersection over union of each picture (n,), with a small share of the frame added to both."""
+    """Return the soft intersection over union of each picture (n,), with a small share of the frame added to both."""
     both, either = (alpha * truth).mean((1, 2, 3)), (alpha + truth - alpha * truth).mean((1, 2, 3))
     return (both + _EMPTY_SHARE) / (either + _EMPTY_SHARE)
 
 
 def edge_band(truth: Tensor) -> Tensor:
-    """Returns 1 around the edges of ``truth`` (n, 1, h, w), 0 elsewhere."""
+    """Return 1 around the edges of ``truth`` (n, 1, h, w), 0 elsewhere."""
     return (_dilate(truth) + _dilate(-truth) > 0.1).float()
 
 
@@ -72,7 +72,7 @@ def _blur(truth: Tensor) -> Tensor:
 
 
 def _edge_error(alpha: Tensor, truth: Tensor, band: Tensor) -> Tensor:
-    """Returns the mean error over each picture's band (n,), 0 if it has none."""
+    """Return the mean error over each picture's band (n,), 0 if it has none."""
     difference = alpha - truth
     error = difference.abs() * band
     error[..., :, 1:] += (difference[..., :, 1:] - difference[..., :, :-1]).abs() * band[..., :, 1:]

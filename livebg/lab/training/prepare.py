@@ -178,7 +178,7 @@ def prepare(data: Path, out: Path, labeller: PseudoLabeler) -> dict[str, int]:
 
 
 def _stores(data: Path, out: Path, labeller: PseudoLabeler) -> dict[str, Callable[[], Iterator[tuple[str, Picture]]]]:
-    """Returns a function for each store that yields its pictures, in build order: cut-outs come from stores of photos."""
+    """Return a function for each store that yields its pictures, in build order: cut-outs come from stores of photos."""
     labeled_clips = [path for kind in ("signing", "desk") for path in files(data / "video" / kind) if _is_clip(path)]
     green_screen_clips = [path for path in files(data / "video" / "talking") if _is_clip(path)]
     folders = sorted((data / "backgrounds").iterdir())

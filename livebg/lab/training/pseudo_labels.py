@@ -28,7 +28,7 @@ class PseudoLabeler:
         self._network = candidate(str(path)).open()
 
     def alpha(self, rgb: Picture, *, looks: int = 1, unrelated: bool = False) -> Picture:
-        """Returns alpha (h, w) uint8 of ``rgb`` (h, w, 3). Stills need several ``looks`` for a recurrent network to converge.
+        """Return alpha (h, w) uint8 of ``rgb`` (h, w, 3). Stills need several ``looks`` for a recurrent network to converge.
 
         ``unrelated`` discards the state: the picture has nothing to do with the last one.
         """
@@ -61,7 +61,7 @@ def agreed(mask: Picture, opinion: Picture) -> Picture:
 
 
 def foreground(rgb: Picture, alpha: Picture) -> Picture:
-    """Returns the foreground colors (h, w, 3), with the room's color removed where alpha is partial.
+    """Return the foreground colors (h, w, 3), with the room's color removed where alpha is partial.
 
     One pass of blur fusion (Forte 2021, arXiv:2101.06840): F = B_f + a (I - a B_f - (1 - a) B_b), with B_f and B_b the local
     means of foreground and background, weighted by alpha.

@@ -38,7 +38,7 @@ def avoid_ties(model: onnx.ModelProto) -> None:
 
 
 def distance_to_tie(inputs: list[tuple[np.float32, int]], output_scale: np.float32) -> float:
-    """Returns the minimum distance to halfway between two output levels, over all sums of two uint8 levels.
+    """Return the minimum distance to halfway between two output levels, over all sums of two uint8 levels.
 
     ``inputs``: scale and zero point of both. Sums beyond 256 levels are ignored, because they saturate.
     """
@@ -68,7 +68,7 @@ class _Graph:
         return [node for node in self._nodes if name in node.input]
 
     def scale(self, node: Any) -> np.float32:
-        """Returns the scale of a per-tensor QuantizeLinear or DequantizeLinear node."""
+        """Return the scale of a per-tensor QuantizeLinear or DequantizeLinear node."""
         return np.float32(self._constant(node.input[1]).item())
 
     def zero_point(self, node: Any) -> int:

@@ -71,7 +71,7 @@ def train_network(net: LivebgNet, design: str, pictures: Path, checkpoint: Path,
 
 
 def calibration(pictures: Path, seed: int) -> Iterator[Batch]:
-    """Returns batches of the default size for calibrating 8-bit ranges."""
+    """Return batches of the default size for calibrating 8-bit ranges."""
     return _scaled_batches(pictures, replace(MEDIUM, sizes=MEDIUM.sizes[:1]), seed + 3, CALIBRATION_BATCHES)
 
 
@@ -107,7 +107,7 @@ def revive(net: LivebgNet, batches: Iterable[Batch]) -> int:
 
 
 def initial_weights(path: Path | None, design: str) -> LivebgNet:
-    """Returns a network with random weights or those of a checkpoint or an exported ONNX file.
+    """Return a network with random weights or those of a checkpoint or an exported ONNX file.
 
     Raises ValueError if the weights are of another design.
     """
@@ -120,7 +120,7 @@ def initial_weights(path: Path | None, design: str) -> LivebgNet:
 
 
 def average_weights(paths: Sequence[Path], design: str) -> LivebgNet:
-    """Returns the mean of networks that were trained on from the same weights: a "model soup" (Wortsman et al., ICML 2022).
+    """Return the mean of networks that were trained on from the same weights: a "model soup" (Wortsman et al., ICML 2022).
 
     Each network has moved away from what the others know; their mean keeps most of it. ``paths`` are checkpoints or exported ONNX
     files. Raises ValueError if there are none, or one is of another design.

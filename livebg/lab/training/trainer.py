@@ -46,7 +46,7 @@ class Schedule:
     """Compute in bfloat16 where that is safe: a third less time on processors that support it."""
 
     def rate_at(self, pictures: int) -> float:
-        """Returns the learning rate after ``pictures``: linear warm-up, plateau, then linear decay to 2 %."""
+        """Return the learning rate after ``pictures``: linear warm-up, plateau, then linear decay to 2 %."""
         rise = min(1.0, (pictures + 1) / self.warm_up)
         left = max(0.0, 1 - pictures / self.pictures)
         return self.rate * rise * max(0.02, min(1.0, left / self.decay))
@@ -91,7 +91,7 @@ class Optimizer:
 
 
 def orthogonalized(matrices: Tensor) -> Tensor:
-    """Returns the matrices (n, rows, columns) with all singular values near 1, by Newton-Schulz iterations.
+    """Return the matrices (n, rows, columns) with all singular values near 1, by Newton-Schulz iterations.
 
     Iterates on the small Gram matrices X X^T: with P = aI + bA + cA^2, one iteration maps X to P X and A to P A P.
     """
@@ -109,7 +109,7 @@ def orthogonalized(matrices: Tensor) -> Tensor:
 
 
 def _is_kernel(parameter: Tensor) -> bool:
-    """Returns whether to use Muon. With few rows, orthogonalization has no benefit."""
+    """Return whether to use Muon. With few rows, orthogonalization has no benefit."""
     return parameter.ndim == 4 and parameter.shape[0] > 4
 
 
@@ -165,7 +165,7 @@ class Trainer:
 
 
 def read_checkpoint(path: Path) -> tuple[str, LivebgNet]:
-    """Returns the design's name and the averaged network of a checkpoint. Raises ValueError if the file is none."""
+    """Return the design's name and the averaged network of a checkpoint. Raises ValueError if the file is none."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         net = LivebgNet(DESIGNS[state["design"]])

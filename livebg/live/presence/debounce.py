@@ -17,7 +17,7 @@ class PresenceDebouncer:
         self.recheck_at: float | None = None
 
     def update(self, level: bool | None, now: float, *, fresh: bool) -> None:
-        """Processes a reading at time ``now``. ``fresh``: from a fresh poll rather than an event, which may be outdated."""
+        """Process a reading at time ``now``. ``fresh``: from a fresh poll rather than an event, which may be outdated."""
         found, delay = level is not False, self._confirmation_delay(level)
         if found == self.watched:
             self.recheck_at = None

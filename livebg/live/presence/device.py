@@ -37,7 +37,7 @@ class Presence(Protocol):
         """The current detection method."""
 
     def run(self) -> None:
-        """Runs until :meth:`stop`. May be called once."""
+        """Run until :meth:`stop`. May be called once."""
 
     def stop(self) -> None:
         """End :meth:`run` or prevent it from starting. Thread-safe."""
@@ -223,7 +223,7 @@ class DevicePresence:
             watch.close()
 
     def _log_change(self, what: str) -> None:
-        """Logs a message unless it was the last one."""
+        """Log a message unless it was the last one."""
         message = f"{self._path} {what}"
         if message != self._last_message:
             self._last_message = message
