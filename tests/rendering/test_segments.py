@@ -59,7 +59,7 @@ def test_segments_partition_the_range(index: PacketIndex, length: float, start: 
     assert all(counts) or not selected
     if len(segments) > 1:
         edges = [selected[0], *begins(segments), selected[-1]]
-        assert all((after - before) * index.time_base >= length / 5 for before, after in pairwise(edges))
+        assert all((after - before) * index.time_base >= Fraction(length) / 5 for before, after in pairwise(edges))
 
 
 @given(indexes(), st.sampled_from([0.5, 2.0, 10.0]))
