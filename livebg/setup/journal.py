@@ -52,12 +52,17 @@ class Journal(BaseModel):
     """Whether setup enabled the service."""
 
     def record_files(self, changes: Iterable[FileChange]) -> None:
-        """Record files and their missing folders before they are written. A file recorded before keeps its first ``before``."""
+        """Record files and their missing folders before they are written.
+
+        A file recorded before keeps its first ``before``, unless the user changed it since: what the user wrote is kept. A file
+        of root that differs may also be one that was not written completely.
+        """
         for change in changes:
             self.record_folders(change.path.parent, change.as_root)
             earlier = next((file for file in self.files if file.path == change.path), change)
             self.forget_files([earlier])
-            self.files.append(change.model_copy(update={"before": earlier.before}))
+            is_edited = not change.as_root and change.before not in (None, earlier.after)
+            self.files.append(change if is_edited else change.model_copy(update={"before": earlier.before}))
 
     def forget_files(self, files: Iterable[FileChange]) -> None:
         """Remove the records of ``files``."""

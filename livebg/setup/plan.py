@@ -29,6 +29,7 @@ from livebg.system import files
 
 _LOAD_FILE: Final = "/etc/modules-load.d/livebg.conf"
 _HEADER: Final = "# Written by `livebg setup`. To remove it, run `livebg setup --undo`.\n"
+_BYTE_ORDER_MARK: Final = "\ufeff"
 _VISIBILITY_NOTE: Final = (
     "Only programs that use PipeWire see this camera: Chromium with chrome://flags/#enable-webrtc-pipewire-camera, Firefox with "
     "media.webrtc.camera.allow-pipewire in about:config, OBS and GNOME apps, but not Zoom or other programs that use /dev/video*."
@@ -224,12 +225,13 @@ def _backend_change(settings: Path, backend: SinkChoice) -> list[FileChange]:
 def with_backend(text: str, backend: SinkChoice) -> str:
     """Return a configuration with this ``output.backend`` and everything else unchanged, including comments.
 
-    ``text`` must be valid TOML; if it has ``output``, that is a table.
+    ``text`` must be valid TOML, possibly after a byte order mark; if it has ``output``, that is a table.
     """
-    document = tomlkit.parse(text)
+    mark = _BYTE_ORDER_MARK if text.startswith(_BYTE_ORDER_MARK) else ""
+    document = tomlkit.parse(text.removeprefix(mark))
     output = document.setdefault("output", tomlkit.table())
     assert isinstance(output, dict), "the settings have been read, so it is a table"
     if output.get("backend") == backend:
         return text
     output["backend"] = backend
-    return tomlkit.dumps(document)
+    return mark + tomlkit.dumps(document)

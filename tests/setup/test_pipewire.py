@@ -83,6 +83,27 @@ def test_changed_settings_are_kept(sandbox: SetupSandbox, capsys: pytest.Capture
     assert f"{settings(sandbox)} was changed since setup and is kept" in capsys.readouterr().out
 
 
+def test_settings_changed_between_two_setups_are_kept(sandbox: SetupSandbox) -> None:
+    install(sandbox)
+    settings(sandbox).write_text('[output]\nbackend = "pipewire"\n\n[effect]\nblur = 0.07  # mine\n')
+    set_up(sandbox.machine, "livebg", service=True, yes=True, dry_run=False, settings=settings(sandbox), both=True)
+    assert tomllib.loads(settings(sandbox).read_text()) == {"output": {"backend": "both"}, "effect": {"blur": 0.07}}
+    undo_setup(sandbox.machine, yes=True, dry_run=False)
+    assert settings(sandbox).read_text() == '[output]\nbackend = "pipewire"\n\n[effect]\nblur = 0.07  # mine\n'
+
+
+def test_byte_order_mark_of_settings_is_kept(sandbox: SetupSandbox) -> None:
+    settings(sandbox).parent.mkdir(parents=True)
+    settings(sandbox).write_text("\ufeff[effect]\nblur = 0.05\n", "utf-8")
+    before = sandbox.tree()
+    install(sandbox)
+    text = settings(sandbox).read_text("utf-8")
+    assert text.startswith("\ufeff[effect]")
+    assert tomllib.loads(text[1:]) == {"effect": {"blur": 0.05}, "output": {"backend": "pipewire"}}
+    undo_setup(sandbox.machine, yes=True, dry_run=False)
+    assert sandbox.tree() == before
+
+
 def test_second_setup_changes_nothing(sandbox: SetupSandbox, capsys: pytest.CaptureFixture[str]) -> None:
     install(sandbox)
     sandbox.commands.calls.clear()
