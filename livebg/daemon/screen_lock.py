@@ -17,7 +17,6 @@ from typing import Any, Final
 
 if sys.platform == "linux":
     from jeepney import DBusAddress, HeaderFields, MatchRule, new_method_call
-    from jeepney.auth import AuthenticationError
     from jeepney.bus_messages import message_bus
     from jeepney.io.blocking import DBusConnection, open_dbus_connection
     from jeepney.low_level import Message
@@ -69,7 +68,7 @@ def watch_screen_lock(enabled: bool, on_change: Callable[[bool], None]) -> Itera
 
 
 class _Listener:
-    """Listens to one bus in its own thread until it is closed, and reconnects when the connection is lost."""
+    """Listens to one bus in its own thread until it is closed, and reconnects after an error, such as a lost connection."""
 
     def __init__(self, bus: str, listen: "Callable[[DBusConnection, Heard], None]", heard: Heard) -> None:
         self._bus, self._listen, self._heard = bus, listen, heard
@@ -92,7 +91,7 @@ class _Listener:
                 with open_dbus_connection(self._bus) as self._connection:
                     if not self._ending.is_set():
                         self._listen(self._connection, self._heard)
-            except (OSError, AuthenticationError, DBusErrorResponse, RuntimeError, KeyError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever a service sends, later locks are detected
                 if not self._ending.is_set():
                     _LOG.info("Cannot detect the screen lock on the %s bus: %r", self._bus.lower(), error)
             self._ending.wait(_RECONNECT_DELAY_S)

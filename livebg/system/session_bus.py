@@ -49,6 +49,8 @@ def session_bus() -> "Iterator[DBusConnection]":
             yield connection
     except (OSError, AuthenticationError, DBusErrorResponse, RuntimeError, ValueError) as error:
         raise BusError(f"The session D-Bus does not respond ({error}).", "Start livebg in a desktop session.") from error
+    except (LookupError, TypeError, AttributeError) as error:  # a reply lacks values, or has others than its service documents
+        raise BusError("A program on the session D-Bus sent an unexpected reply.", "Try again, or log in again.") from error
 
 
 def call(bus: "DBusConnection", message: Any, timeout: float = _REPLY_TIMEOUT_S) -> tuple[Any, ...]:

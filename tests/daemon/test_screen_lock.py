@@ -76,6 +76,13 @@ class FakeLogind:
         reported: tuple[object, ...] = ("org.freedesktop.login1.Session", {"LockedHint": ("b", locked)}, [])
         self._connection.send(new_signal(place, "PropertiesChanged", "sa{sv}as", reported))
 
+    def send_malformed(self) -> None:
+        """Signals with fewer and with other values than logind's."""
+        place = DBusAddress("/own", interface="org.freedesktop.DBus.Properties")
+        for signature, values in (("s", ()), ("sas", (["LockedHint"],)), ("sa{ss}", ({"LockedHint": ""},))):
+            reported = ("org.freedesktop.login1.Session", *values)
+            self._connection.send(new_signal(place, "PropertiesChanged", signature, reported))
+
     def close(self) -> None:
         self._ending.set()
         self._thread.join(PATIENCE)
@@ -212,6 +219,23 @@ def test_signals_of_others_do_not_end_the_lock(buses: tuple[str, str]) -> None:
         assert received == [True, True]
         logind.send("/own", False)
         wait_until(lambda: received == [True, True, False])
+    logind.close()
+
+
+@needs_bus
+def test_lock_after_malformed_signals_pauses(buses: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("livebg.daemon.screen_lock._RECONNECT_DELAY_S", 0.01)
+    received: list[bool] = []
+    logind = FakeLogind(buses[1])
+    with watch_screen_lock(True, received.append):
+        wait_for_listener(lambda locked: logind.send("/own", locked), received)
+        logind.send_malformed()
+
+        def is_locked() -> bool:
+            logind.send("/own", True)
+            return received[-1:] == [True]
+
+        wait_until(is_locked)
     logind.close()
 
 

@@ -259,6 +259,19 @@ def test_shortcuts_are_bound_again_after_session_or_portal_ends(bus: str, grante
     assert len(desktop.dialogs) == 1
 
 
+def test_shortcuts_are_bound_after_unexpected_replies(bus: str, granted: GrantedShortcuts) -> None:
+    desktop, actions = Desktop(stored={APP_ID: [*BOTH]}, is_broken=True), Actions()
+    granted.write(BOTH)
+    with ShortcutPortal(bus, desktop) as portal, GlobalShortcuts(actions, granted) as shortcuts:
+        wait_until(lambda: portal.calls.count("CreateSession") > 1)
+        with pytest.raises(BusError, match="unexpected reply"):
+            shortcuts.set_up()
+        desktop.is_broken = False
+        wait_until(lambda: actions_of(shortcuts.bound()) == BOTH)
+        portal.press("pause_or_resume")
+        wait_until(lambda: actions.ran == ["pause_or_resume"])
+
+
 def test_changed_keys_are_listed(bus: str, granted: GrantedShortcuts, desktop: "Desktop") -> None:
     with ShortcutPortal(bus, desktop) as portal, GlobalShortcuts(Actions(), granted) as shortcuts:
         run = shortcut_commands(shortcuts)

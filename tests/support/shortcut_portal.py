@@ -37,6 +37,8 @@ class Desktop:
     """Preferred keys by action, as last requested."""
     closed: list[str] = field(default_factory=list)
     """Requests that the program closed."""
+    is_broken: bool = False
+    """Whether the response to a new session lacks its handle."""
 
 
 class ShortcutPortal(BusProgram):
@@ -107,6 +109,8 @@ class ShortcutPortal(BusProgram):
         known = self.desktop.stored.setdefault(app, [])
         if method == "CreateSession":
             session = f"/session/{body[0]['session_handle_token'][1]}"
+            if self.desktop.is_broken:
+                return 0, {"handle": ("s", session)}
             self.sessions[session] = (program, ())
             return 0, {"session_handle": ("s", session)}
         session = body[0]
