@@ -1,5 +1,6 @@
 """The threads that talk to livebg's control socket, so that the window never waits."""
 
+import logging
 import queue
 import threading
 import time
@@ -18,6 +19,7 @@ POLL_INTERVAL_S: Final = 0.8
 SET_INTERVAL_S: Final = 0.1
 """Minimum interval between two changes while a slider moves."""
 _JOIN_TIMEOUT_S: Final = 3.0
+_LOG: Final = logging.getLogger(__name__)
 Request = Callable[..., Any]
 Post = Callable[..., object]
 """Calls a function with arguments in the main thread."""
@@ -85,7 +87,7 @@ class Edits:
 class Link:
     """Polls livebg while ``active`` and sends commands in order. Results are posted to the main thread by ``post``.
 
-    ``on_snapshot`` gets each :class:`~livebg.window.state.Snapshot`, ``on_error`` the message of each command that failed.
+    ``on_snapshot`` gets each :class:`~livebg.window.state.Snapshot`, ``on_error`` the message of each job that failed.
     """
 
     def __init__(
@@ -138,36 +140,44 @@ class Link:
         self.run(lambda: self._send(name, arguments, timeout=COMMAND_TIMEOUT_S))
 
     def run(self, job: Callable[[], Any], done: Callable[[Any], object] | None = None) -> None:
-        """Run ``job`` in the thread of commands, post its result to ``done``, and report a :class:`LivebgError`."""
+        """Run ``job`` in the thread of commands, and post its result to ``done``."""
 
-        def run_and_report() -> None:
-            try:
-                result = job()
-            except LivebgError as error:
-                self._post(self._on_error, str(error))
-            else:
-                if done is not None:
-                    self._post(done, result)
-            self._wake.set()
+        def run_and_post() -> None:
+            result = job()
+            if done is not None:
+                self._post(done, result)
 
-        self._jobs.put(run_and_report)
+        self._jobs.put(run_and_post)
 
     def _send_edits(self) -> None:
         try:
             self._send("set", {"settings": self._edits.take()}, timeout=COMMAND_TIMEOUT_S)
-        except LivebgError as error:
-            self._post(self._on_error, str(error))
-        self._wake.set()
-        time.sleep(SET_INTERVAL_S)
+        finally:
+            self._wake.set()
+            time.sleep(SET_INTERVAL_S)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None and not self._closed.is_set():
-            job()
+            try:
+                job()
+            except LivebgError as error:
+                self._post(self._on_error, str(error))
+            except Exception as error:  # noqa: BLE001 - a bug must not end the thread, or no later button would do anything
+                _LOG.debug("A command failed", exc_info=error)
+                self._post(self._on_error, f"Internal error ({type(error).__name__}: {error}). Report this bug.")
+            self._wake.set()
+
+    def _snapshot(self, unknown: set[str]) -> Snapshot:
+        try:
+            return take_snapshot(self._send, unknown)
+        except Exception as error:  # noqa: BLE001 - a window that is never updated again would show an old state
+            _LOG.debug("Cannot read the state of livebg", exc_info=error)
+            return Snapshot(error=LivebgError("Incompatible livebg is running.", "Restart it."))
 
     def _poll(self) -> None:
         unknown: set[str] = set()
         while not self._closed.is_set():
             if self._active:
-                self._post(self._on_snapshot, take_snapshot(self._send, unknown))
+                self._post(self._on_snapshot, self._snapshot(unknown))
             self._wake.wait(POLL_INTERVAL_S if self._active else None)
             self._wake.clear()

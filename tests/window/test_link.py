@@ -136,6 +136,44 @@ def test_refused_command_is_reported() -> None:
     assert errors == ["Invalid value."]
 
 
+def test_buttons_work_after_a_bug_in_one() -> None:
+    livebg, errors, reported = FakeLivebg(), list[str](), threading.Event()
+
+    def fail() -> None:
+        raise OSError("no more processes")
+
+    def report(text: str) -> None:
+        errors.append(text)
+        reported.set()
+
+    link = Link(direct, ignore, report, livebg)
+    link.set_active(False)
+    link.start()
+    link.run(fail)
+    link.command("pause")
+    link.edit("effect.blur", 0.2)
+    wait_for(lambda: livebg.names() == ["pause", "set"], "the commands after the bug")
+    assert reported.wait(DEADLINE)
+    link.close()
+    assert errors == ["Internal error (OSError: no more processes). Report this bug."]
+
+
+def test_window_is_updated_after_malformed_results() -> None:
+    livebg, snapshots = FakeLivebg(), LatestSlot[Snapshot]()
+    livebg.answers["presets"] = {"presets": [{}]}
+    link = Link(direct, snapshots.put, ignore, livebg)
+    link.start()
+    snapshot = snapshots.take(DEADLINE)
+    assert snapshot is not None
+    assert str(snapshot.error) == "Incompatible livebg is running. Restart it."
+    livebg.answers["presets"] = {"presets": []}
+    link.refresh()
+    snapshot = snapshots.take(DEADLINE)
+    assert snapshot is not None
+    assert snapshot.status is not None
+    link.close()
+
+
 def test_inactive_link_does_not_poll_until_active() -> None:
     livebg, snapshots = FakeLivebg(), LatestSlot[Snapshot]()
     link = Link(direct, snapshots.put, ignore, livebg)
