@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,7 +20,7 @@ from livebg.cli.options import (
     effect_settings,
 )
 from livebg.config.choices import LiveMode
-from livebg.daemon.runtime_dir import hold_lock
+from livebg.daemon.runtime_dir import PAUSED_NAME, hold_lock
 
 if TYPE_CHECKING:
     from livebg.daemon.status import Status
@@ -85,6 +86,9 @@ def _run(options: Mapping[str, object], config: Path | None, no_effect: bool) ->
 
         consent = Consent("livebg run --mode none") if no_effect else None
         ended = run_camera(folder, layers, choices, consent, room_commands, room_views(), _print_started)
+        if ended is not ExitReason.UPGRADE:  # only an upgrade and a crash continue a pause
+            with suppress(OSError):  # the folder may be gone, after a logout
+                (folder / PAUSED_NAME).unlink()
     if ended is ExitReason.UPGRADE:
         become_new_version()
     return None if ended is ExitReason.STOP else ended.value

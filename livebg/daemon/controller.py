@@ -1,10 +1,12 @@
 """Applies the user's commands to the running session and reports its status."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
@@ -18,6 +20,8 @@ from livebg.live.frame_path import Build
 from livebg.live.session import Session
 from livebg.live.stats import RecordingStatus
 
+_LOG: Final = logging.getLogger(__name__)
+
 
 class SessionController:
     """Applies user commands atomically. Thread-safe.
@@ -27,7 +31,8 @@ class SessionController:
     :class:`~livebg.compositing.composite.Consent` can show the room.
 
     The settings of ``layers`` are those the session was built with; ``consent`` is given if it started in mode ``none``.
-    ``recording`` returns the running recording for the status.
+    ``recording`` returns the running recording for the status. ``pause_file`` exists while the user has paused; if it does now,
+    the session is paused.
     """
 
     def __init__(
@@ -38,8 +43,9 @@ class SessionController:
         choices: SavedChoices,
         consent: Consent | None = None,
         recording: Callable[[], RecordingStatus | None] = lambda: None,
+        pause_file: Path | None = None,
     ) -> None:
-        self._recording = recording
+        self._recording, self._pause_file = recording, pause_file
         self._session, self._factory, self._choices = session, factory, choices
         self._layers, self._settings, self._consent = layers, layers.settings(), consent
         self._cpu_before = time.process_time()
@@ -51,6 +57,9 @@ class SessionController:
         """Guards the session and its state. Not held while a setting is prepared: hiding the room never waits for that."""
         self._pauses = 0
         """How often the user paused."""
+        if pause_file is not None and pause_file.exists():
+            _LOG.warning("livebg was paused when it ended, so it starts paused. Run `livebg resume` to continue.")
+            self.pause()
 
     @property
     def settings(self) -> Settings:
@@ -86,12 +95,14 @@ class SessionController:
         with self._lock:
             self._pauses += 1
             self._session.pause()
+            self._keep_pause(True)
             return self.result()
 
     def resume(self) -> CommandResult:
         """End the pause."""
         with self._lock:
             self._session.resume()
+            self._keep_pause(False)
             return self.result()
 
     def pause_or_resume(self) -> CommandResult:
@@ -148,6 +159,15 @@ class SessionController:
         return session_status(
             self._session, self._factory, self._settings, self._recording(), cpu_seconds=seconds, effect_on=self._consent is None
         )
+
+    def _keep_pause(self, paused: bool) -> None:
+        """Create or remove the file. Logs an error, which does not change the session."""
+        if self._pause_file is None:
+            return
+        try:
+            self._pause_file.touch() if paused else self._pause_file.unlink(missing_ok=True)
+        except OSError as error:
+            _LOG.warning("After a crash livebg starts %s: %s", "unpaused" if paused else "paused", error)
 
     def _apply(self, layers: SettingsLayers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> CommandResult:
         """Do everything that may fail, then apply the changes. Requires ``_changing``."""

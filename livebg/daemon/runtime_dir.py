@@ -23,6 +23,8 @@ from livebg.platform.user_paths import user_folder
 SOCKET_NAME: Final = "livebg.sock"
 PREVIEW_NAME: Final = "preview.sock"
 LOCK_NAME: Final = "livebg.lock"
+PAUSED_NAME: Final = "paused"
+"""A file that exists while the user has paused: after a crash and an upgrade, livebg starts paused."""
 _LOG: Final = logging.getLogger(__name__)
 _LOCK_TIMEOUT_S: Final = 0.5
 """Timeout for acquiring the lock: processes that check it hold it for an instant."""

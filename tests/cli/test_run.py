@@ -126,6 +126,26 @@ def test_daemon_starts_again_after_sigkill(daemon: subprocess.Popen[str], comman
         again.communicate()
 
 
+def test_pause_survives_sigkill_but_not_stop(daemon: subprocess.Popen[str], command: list[str], home: Environment) -> None:
+    await_state("live", home)
+    assert livebg("pause", env=home).returncode == 0
+    daemon.kill()
+    daemon.wait(PATIENCE)
+    again = started(command, home)
+    try:
+        assert await_state("paused", home)["pid"] == again.pid
+        assert livebg("stop", env=home).returncode == 0
+    finally:
+        again.kill()
+        again.communicate()
+    third = started(command, home)
+    try:
+        await_state("live", home)
+    finally:
+        third.kill()
+        third.communicate()
+
+
 def test_second_daemon_is_rejected(daemon: subprocess.Popen[str], command: list[str], home: Environment) -> None:
     await_state("live", home)
     second = livebg(*command, env=home)

@@ -65,6 +65,25 @@ def test_off_and_on_switch_immediately(harness: ControllerHarness) -> None:
     assert harness.session.calls == ["room at once", "hidden at once"]
 
 
+@pytest.mark.parametrize("command", ["pause", "pause_or_resume"])
+def test_pause_survives_a_crash(tmp_path: Path, command: str, caplog: pytest.LogCaptureFixture) -> None:
+    ControllerHarness(tmp_path).commands[command]({})
+    again = ControllerHarness(tmp_path)
+    assert again.session.calls == ["pause"]
+    assert again.controller.status().state == "paused"
+    assert "livebg resume" in caplog.text
+    again.commands["resume" if command == "pause" else command]({})
+    assert ControllerHarness(tmp_path).session.calls == []
+
+
+def test_pause_does_not_need_its_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    harness = ControllerHarness(tmp_path)
+    (tmp_path / "paused").symlink_to(tmp_path / "missing" / "file")
+    assert harness.controller.pause().paused
+    assert "After a crash livebg starts unpaused" in caplog.text
+    assert not harness.controller.resume().paused
+
+
 def test_status_states_cost_and_gain_of_delay(harness: ControllerHarness) -> None:
     assert harness.controller.status().delay is None
     harness.controller.set({"smoothing.delay_frames": 2})
