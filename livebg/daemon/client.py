@@ -13,6 +13,8 @@ from livebg.errors import ConfigError, LivebgError, NotRunningError
 
 COMMAND_TIMEOUT_S: Final = 60.0
 """Maximum time for a command that changes something. Loading a large network takes several seconds."""
+PAUSE_COMMANDS: Final = ("pause", "resume")
+"""Commands that clients send in a thread of their own: a pause must not wait for an effect that is being loaded."""
 
 
 def request(command: str, arguments: Mapping[str, Any] | None = None, *, path: Path | None = None, timeout: float = 2.0) -> Any:

@@ -144,6 +144,9 @@ class _Holder:
         self._actions, self._granted, self._answer = actions, granted, answer
         self._closing = threading.Event()
         self._held: dict[str, float] = {}
+        """When each key that is held was reported last."""
+        self._running = {action: threading.Lock() for action in actions}
+        """Held while an action runs, so that two presses are two steps."""
         self._connection: DBusConnection | None = None
         self.bound: tuple[Shortcut, ...] = ()
         self._thread = threading.Thread(target=self._run, name="livebg shortcuts", daemon=True)
@@ -239,12 +242,19 @@ class _Holder:
         return True
 
     def _activate(self, action: str) -> None:
-        """Run the action once per press: keys that are held would pause and resume the camera many times a second."""
-        is_repeated = time.monotonic() - self._held.get(action, -math.inf) < _MAX_REPEAT_INTERVAL_S
-        try:
-            if action in self._actions and not is_repeated:
+        """Run the action once per press: keys that are held would pause and resume the camera many times a second.
+
+        It runs in a thread of its own, because a pause must not wait for a preset that is being loaded.
+        """
+        now = time.monotonic()
+        is_repeated = now - self._held.get(action, -math.inf) < _MAX_REPEAT_INTERVAL_S
+        self._held[action] = now
+        if action in self._actions and not is_repeated:
+            threading.Thread(target=self._run_action, args=(action,), name=f"livebg shortcut {action}", daemon=True).start()
+
+    def _run_action(self, action: str) -> None:
+        with self._running[action]:
+            try:
                 self._actions[action]()
-        except Exception as error:  # noqa: BLE001 - a bug must not end the other shortcuts
-            _LOG.warning("The shortcut for %s failed: %s", action, error, exc_info=not isinstance(error, LivebgError))
-        finally:
-            self._held[action] = time.monotonic()  # after the action: repetitions wait meanwhile
+            except Exception as error:  # noqa: BLE001 - a bug is logged as an error of livebg
+                _LOG.warning("The shortcut for %s failed: %s", action, error, exc_info=not isinstance(error, LivebgError))

@@ -5,6 +5,7 @@ import queue
 import threading
 from typing import Final
 
+from livebg.daemon.client import PAUSE_COMMANDS
 from livebg.daemon.status import PresetList
 from livebg.errors import LivebgError
 from livebg.tray.actions import ActionRunner
@@ -35,7 +36,7 @@ class Tray:
     def __init__(self, backend: Backend, actions: ActionRunner) -> None:
         self._actions = actions
         self._cameras = Cameras()
-        self._clicks: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
+        self._clicks, self._pauses = queue.SimpleQueue[Action | None](), queue.SimpleQueue[Action | None]()
         self._refresh = threading.Event()
         self._stopped = threading.Event()
         self._busy: str | None = None
@@ -45,6 +46,7 @@ class Tray:
         self._threads = [
             threading.Thread(target=self._poll_loop, name="livebg tray poll", daemon=True),
             threading.Thread(target=self._action_loop, name="livebg tray actions", daemon=True),
+            threading.Thread(target=self._pause_loop, name="livebg tray pause", daemon=True),
         ]
         self._icon = PystrayIcon(backend, self.click)
 
@@ -60,12 +62,13 @@ class Tray:
             self._stopped.set()
             self._refresh.set()
             self._clicks.put(None)
+            self._pauses.put(None)
             for thread in self._threads:
                 if thread.ident is not None:
                     thread.join(POLL_INTERVAL_S)
 
     def click(self, action: Action) -> None:
-        """Queue ``action`` and return immediately. Queued actions run in order."""
+        """Queue ``action`` and return immediately. Queued actions run in order, pause and resume at once."""
         self._error = None
         if action in (LocalAction.QUIT, LocalAction.RESTART_TRAY):
             self.restart_requested = action is LocalAction.RESTART_TRAY
@@ -73,7 +76,8 @@ class Tray:
         elif action in _BACKGROUND_ACTIONS:
             threading.Thread(target=self._run_action, args=(action,), name="livebg tray background action", daemon=True).start()
         else:
-            self._clicks.put(action)
+            pauses = isinstance(action, DaemonCommand) and action.command in PAUSE_COMMANDS
+            (self._pauses if pauses else self._clicks).put(action)
 
     def failed(self, reason: str) -> None:
         """Show why an action failed: in the log, in the menu and as a notification."""
@@ -115,6 +119,10 @@ class Tray:
             self._set_busy(_BUSY_TEXTS.get(action) if isinstance(action, LocalAction) else None)
             self._run_action(action)
             self._set_busy(None)
+
+    def _pause_loop(self) -> None:
+        while (action := self._pauses.get()) is not None:
+            self._run_action(action)
 
     def _run_action(self, action: Action) -> None:
         try:

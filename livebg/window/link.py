@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from livebg.daemon.client import COMMAND_TIMEOUT_S, request
+from livebg.daemon.client import COMMAND_TIMEOUT_S, PAUSE_COMMANDS, request
 from livebg.daemon.status import PresetEntry, Status
 from livebg.errors import ConfigError, LivebgError, NotRunningError
 from livebg.tray.status import is_lock_held
@@ -20,6 +20,7 @@ SET_INTERVAL_S: Final = 0.1
 """Minimum interval between two changes while a slider moves."""
 _JOIN_TIMEOUT_S: Final = 3.0
 _LOG: Final = logging.getLogger(__name__)
+_Jobs = queue.SimpleQueue[Callable[[], object] | None]
 Request = Callable[..., Any]
 Post = Callable[..., object]
 """Calls a function with arguments in the main thread."""
@@ -85,7 +86,7 @@ class Edits:
 
 
 class Link:
-    """Polls livebg while ``active`` and sends commands in order. Results are posted to the main thread by ``post``.
+    """Polls livebg while active and sends commands in order, pauses at once. Results are posted to the main thread by ``post``.
 
     ``on_snapshot`` gets each :class:`~livebg.window.state.Snapshot`, ``on_error`` the message of each job that failed.
     """
@@ -99,12 +100,13 @@ class Link:
     ) -> None:
         self._post, self._on_snapshot, self._on_error, self._send = post, on_snapshot, on_error, send
         self._edits = Edits()
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._jobs, self._pauses = _Jobs(), _Jobs()
         self._wake, self._closed = threading.Event(), threading.Event()
         self._active = True
         self._threads = [
             threading.Thread(target=self._poll, name="livebg window poll", daemon=True),
-            threading.Thread(target=self._work, name="livebg window commands", daemon=True),
+            threading.Thread(target=self._work, args=(self._jobs,), name="livebg window commands", daemon=True),
+            threading.Thread(target=self._work, args=(self._pauses,), name="livebg window pause", daemon=True),
         ]
 
     def start(self) -> None:
@@ -117,6 +119,7 @@ class Link:
         self._closed.set()
         self._wake.set()
         self._jobs.put(None)
+        self._pauses.put(None)
         for thread in self._threads:
             thread.join(_JOIN_TIMEOUT_S)
 
@@ -137,7 +140,8 @@ class Link:
 
     def command(self, name: str, arguments: Mapping[str, Any] | None = None) -> None:
         """Send a command."""
-        self.run(lambda: self._send(name, arguments, timeout=COMMAND_TIMEOUT_S))
+        jobs = self._pauses if name in PAUSE_COMMANDS else self._jobs
+        jobs.put(lambda: self._send(name, arguments, timeout=COMMAND_TIMEOUT_S))
 
     def run(self, job: Callable[[], Any], done: Callable[[Any], object] | None = None) -> None:
         """Run ``job`` in the thread of commands, and post its result to ``done``."""
@@ -156,8 +160,8 @@ class Link:
             self._wake.set()
             time.sleep(SET_INTERVAL_S)
 
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None and not self._closed.is_set():
+    def _work(self, jobs: _Jobs) -> None:
+        while (job := jobs.get()) is not None and not self._closed.is_set():
             try:
                 job()
             except LivebgError as error:

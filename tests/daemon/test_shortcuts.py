@@ -97,6 +97,26 @@ def test_keys_that_are_held_run_action_once_per_press(bus: str, granted: Granted
     assert actions.ran == ["pause_or_resume", "pause_or_resume", "next_preset"]
 
 
+def test_pause_does_not_wait_for_a_preset_that_is_loading(bus: str, granted: GrantedShortcuts) -> None:
+    actions, loading, loaded = Actions(), threading.Event(), threading.Event()
+
+    def load() -> None:
+        loading.set()
+        assert loaded.wait(PATIENCE)
+        actions.ran.append("next_preset")
+
+    actions["next_preset"] = load
+    with ShortcutPortal(bus, Desktop()) as portal, GlobalShortcuts(actions, granted) as shortcuts:
+        shortcuts.set_up()
+        portal.press("next_preset")
+        assert loading.wait(PATIENCE)
+        portal.press("pause_or_resume")
+        wait_until(lambda: actions.ran == ["pause_or_resume"], timeout=PATIENCE / 2)
+        portal.press("next_preset")
+        loaded.set()
+        wait_until(lambda: actions.ran == ["pause_or_resume", "next_preset", "next_preset"])
+
+
 def test_release_that_is_not_reported_ends_hold_after_a_while(
     bus: str, granted: GrantedShortcuts, desktop: "Desktop", monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -193,6 +193,24 @@ def test_click_after_a_defect_still_reaches_the_daemon(panel: Panel, monkeypatch
         wait_until(lambda: received == [{}])
 
 
+def test_pause_does_not_wait_for_an_effect_that_is_loading(panel: Panel) -> None:
+    loading, loaded, received = threading.Event(), threading.Event(), list[str]()
+
+    def load(_arguments: Mapping[str, Any]) -> None:
+        loading.set()
+        assert loaded.wait(DEADLINE)
+        received.append("mode")
+
+    with FakeDaemon(more={"on": load, "off": load, "pause": lambda _: received.append("pause")}):
+        panel.start()
+        panel.click("Hide the room")
+        assert loading.wait(DEADLINE)
+        panel.click("Pause camera")
+        wait_until(lambda: received == ["pause"], timeout=DEADLINE / 2)
+        loaded.set()
+        wait_until(lambda: received == ["pause", "mode"])
+
+
 def test_icon_is_updated_after_a_defect(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
     with FakeDaemon():
         panel.start()

@@ -152,10 +152,31 @@ def test_buttons_work_after_a_bug_in_one() -> None:
     link.run(fail)
     link.command("pause")
     link.edit("effect.blur", 0.2)
-    wait_for(lambda: livebg.names() == ["pause", "set"], "the commands after the bug")
+    wait_for(lambda: sorted(livebg.names()) == ["pause", "set"], "the commands after the bug")
     assert reported.wait(DEADLINE)
     link.close()
     assert errors == ["Internal error (OSError: no more processes). Report this bug."]
+
+
+def test_pause_does_not_wait_for_an_effect_that_is_loading() -> None:
+    livebg, loading, loaded = FakeLivebg(), threading.Event(), threading.Event()
+    ended: list[str] = []
+
+    def load() -> None:
+        loading.set()
+        loaded.wait(DEADLINE)
+        ended.extend(livebg.names())
+
+    link = Link(direct, ignore, ignore, livebg)
+    link.set_active(False)
+    link.start()
+    link.run(load)
+    link.command("pause")
+    assert loading.wait(DEADLINE)
+    wait_for(lambda: livebg.names() == ["pause"], "the pause")
+    loaded.set()
+    link.close()
+    assert ended == ["pause"]
 
 
 def test_window_is_updated_after_malformed_results() -> None:
