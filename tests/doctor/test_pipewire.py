@@ -43,6 +43,15 @@ def machine(machine: DoctorMachine, monkeypatch: pytest.MonkeyPatch) -> DoctorMa
     return machine
 
 
+@pytest.mark.parametrize("dump", ["null", '[{"id": []}]', "[" * 100_000], ids=["null", "a list as id", "deep"])
+def test_malformed_dump_fails_only_its_checks(machine: DoctorMachine, dump: str) -> None:
+    machine.tool("pw-dump", dump)
+    failed = [
+        result.check for result in run_checks(machine.context(), measuring=False) if "Check failed" in result.finding.message
+    ]
+    assert failed == ["PipeWire", "session manager"]
+
+
 def test_configured_route_passes(machine: DoctorMachine) -> None:
     found = pipewire.route(machine.context())
     assert found.status == "ok"
