@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -71,9 +72,12 @@ def launch(command: Sequence[str], failed: Callable[[str], None]) -> None:
         raise LivebgError(f"Cannot start {command[0]} ({error.strerror}).", "Reinstall it.") from error
 
     def wait() -> None:
-        errors = process.communicate()[1].strip().splitlines()
+        with process:
+            # Only the last line: a window that is open for days may write many.
+            last = deque(filter(str.strip, process.stderr or ()), maxlen=1)
         if process.returncode > 0:
-            failed((errors or [f"{command[0]} failed with exit code {process.returncode}."])[-1].removeprefix("livebg: "))
+            reason = last[0].strip() if last else f"{command[0]} failed with exit code {process.returncode}."
+            failed(reason.removeprefix("livebg: "))
 
     threading.Thread(target=wait, name=f"livebg {Path(command[0]).name}", daemon=True).start()
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from livebg.tray.launcher import DaemonLauncher
 from livebg.tray.menu import DaemonCommand, LocalAction
 from livebg.tray.status import CameraChoice, Cameras, TrayState, poll_presets, poll_status
 from tests.support.fake_daemon import LIVE, FakeDaemon
+from tests.support.waiting import wait_until
 
 if sys.platform == "linux":
     from tests.support.tray_desktop import NotificationService, Portal, session_bus
@@ -233,6 +235,17 @@ def test_failed_window_reports_reason_and_success_nothing() -> None:
     assert received == ["no display here"]
     with pytest.raises(LivebgError, match="Cannot start /nowhere/to/be/found"):
         launch(["/nowhere/to/be/found"], fails)
+
+
+@linux
+def test_program_that_writes_many_errors_takes_no_memory() -> None:
+    received: list[str] = []
+    tracemalloc.start()
+    launch(["/bin/sh", "-c", "yes warning | head -n 500000 >&2; echo 'livebg: the end' >&2; exit 1"], received.append)
+    wait_until(lambda: received == ["the end"])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2_000_000
 
 
 @linux
