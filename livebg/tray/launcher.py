@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import running_pid
-from livebg.errors import LivebgError, NotRunningError
+from livebg.errors import ConfigError, LivebgError
 from livebg.platform.user_paths import home_folder
 from livebg.setup.resources import UNIT
 from livebg.system.host import Commands, ToolResult, last_line
@@ -113,7 +113,9 @@ class DaemonLauncher:
             try:
                 self.request("status")
                 return
-            except NotRunningError:
+            except ConfigError:  # such as another protocol version: waiting does not help
+                raise
+            except LivebgError:  # it is starting, and too busy to respond in time
                 check()
             if time.monotonic() > deadline:
                 raise LivebgError(f"livebg did not respond within {_START_TIMEOUT_S:g} s of its start.", "Check its log.")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from livebg.daemon.protocol import VersionMismatch
 from livebg.daemon.status import PresetEntry, PresetList
 from livebg.errors import DisplayError, LivebgError, NotRunningError, SetupError
 from livebg.setup.resources import APP_ID, AUTOSTART
@@ -160,6 +161,26 @@ def test_service_daemon_is_restarted_by_service(tmp_path: Path) -> None:
     service = Service(pid=4711)
     DaemonLauncher(COMMAND, tmp_path / "log", commands=service, request=lambda _command: {}, find_pid=lambda: 4711).restart()
     assert service.said[-1] == "systemctl --user restart livebg.service"
+
+
+def test_livebg_that_is_busy_at_its_start_is_awaited(tmp_path: Path) -> None:
+    errors = [NotRunningError("It is not running."), LivebgError("It did not respond within 2 s.")]
+
+    def ask(_command: str) -> object:
+        if errors:
+            raise errors.pop(0)
+        return {}
+
+    DaemonLauncher(COMMAND, tmp_path / "log", commands=Service(), request=ask, find_pid=lambda: None).start()
+    assert errors == []
+
+
+def test_livebg_of_another_version_is_not_awaited(tmp_path: Path) -> None:
+    def ask(_command: str) -> object:
+        raise VersionMismatch("It is newer.", "Restart.", 99)
+
+    with pytest.raises(VersionMismatch):
+        DaemonLauncher(COMMAND, tmp_path / "log", commands=Service(), request=ask, find_pid=lambda: None).start()
 
 
 @linux
