@@ -52,7 +52,8 @@ class Pace:
 
 
 class Feed:
-    """Receives pictures while it is watching, and posts each one to ``on_picture``; None when the connection is lost.
+    """Receives pictures while it is watching, and posts each one to ``on_picture``; None if others get none or the connection is
+    lost.
 
     A feed that is not watching has no connection, so livebg does not count it as a viewer.
     """
@@ -96,7 +97,7 @@ class Feed:
         while self._watching.is_set() and not self._closed.is_set():
             started = time.monotonic()
             shown = self._convert(client.next_frame([self.view]))
-            if shown is not None and self._watching.is_set():
+            if self._watching.is_set():
                 self._post(self._on_picture, shown)
             self._pace.update(started)
             self._closed.wait(max(0.0, 1 / self._pace.rate - (time.monotonic() - started)))

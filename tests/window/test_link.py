@@ -226,6 +226,24 @@ def test_feed_receives_pictures_only_while_watching(tmp_path: Path) -> None:
         feed.close()
 
 
+@pytest.mark.parametrize("view", ["composite", "alpha"])
+def test_feed_reports_that_there_is_no_picture(tmp_path: Path, view: str) -> None:
+    """No output works, or a placeholder has no matte: an earlier picture would look like the present one."""
+    shown: list[bool] = []
+    with PreviewSession(tmp_path).on() as session:
+        feed = Feed(direct, lambda picture: shown.append(picture is not None), session.channel)
+        feed.view = view
+        feed.set_watching(True)
+        feed.start()
+        wait_for(lambda: shown[-1:] == [True], "a picture")
+        if view == "composite":
+            session.live.stop()
+        else:
+            session.live.pause()
+        wait_for(lambda: shown[-1:] == [False], "no picture")
+        feed.close()
+
+
 def test_feed_reports_a_lost_connection_and_tries_again() -> None:
     reports = LatestSlot[bool]()
 
