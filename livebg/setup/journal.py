@@ -82,6 +82,8 @@ class Journal(BaseModel):
         """Write the journal to ``folder``, which is created if missing. Raises :class:`~livebg.errors.SetupError`."""
         try:
             write_atomically(folder / NAME, self.model_dump_json(indent=2).encode())
+        except ValueError:  # pydantic's error of a path that JSON cannot hold
+            raise SetupError(f"Cannot record the changes: a path like {folder} is not UTF-8.", "Rename that folder.") from None
         except OSError as error:
             raise SetupError(
                 f"Cannot write the setup journal to {folder} ({error.strerror}).", "Make that folder writable."

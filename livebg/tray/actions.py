@@ -127,11 +127,11 @@ def choose_picture() -> Path | None:
     if shutil.which("zenity"):
         dialog = ["zenity", "--file-selection", f"--title={_DIALOG_TITLE}", f"--file-filter=Pictures | {_IMAGE_PATTERNS}"]
         command = [*dialog, "--file-filter=All | *"]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         if done.returncode in (0, 1):
-            chosen = done.stdout.removesuffix("\n")
+            chosen = os.fsdecode(done.stdout.removesuffix(b"\n"))
             return Path(chosen) if done.returncode == 0 and chosen else None
-        _LOG.warning("zenity failed: %s", done.stderr.strip())
+        _LOG.warning("zenity failed: %s", done.stderr.decode(errors="replace").strip())
     raise LivebgError("No file dialog is available.", "Install zenity, or run `livebg background FILE` in a terminal.")
 
 

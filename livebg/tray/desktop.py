@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from livebg.errors import DisplayError
 from livebg.system.session_bus import APP_ID, BusError, call, portal_request, session_bus
@@ -72,7 +72,7 @@ def choose_file(title: str) -> Path | None:
             bus, "org.freedesktop.portal.FileChooser", "OpenFile", "ssa{sv}", ("", title, options), _DIALOG_TIMEOUT_S
         )
     uris = results["uris"] if results else []
-    return Path(unquote(urlsplit(uris[0]).path)) if uris else None
+    return Path(os.fsdecode(unquote_to_bytes(urlsplit(uris[0]).path))) if uris else None
 
 
 def import_system_gi() -> bool:

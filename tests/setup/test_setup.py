@@ -1,9 +1,11 @@
 """Tests of ``livebg setup`` and ``livebg setup --undo`` on a folder tree that simulates a machine."""
 
 import io
+import os
 import re
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -391,6 +393,14 @@ def test_missing_wireplumber_is_not_restarted(sandbox: SetupSandbox) -> None:
 def test_undo_without_setup_fails(sandbox: SetupSandbox) -> None:
     with pytest.raises(ConfigError, match="nothing to undo"):
         uninstall(sandbox)
+
+
+def test_home_that_is_not_utf8_fails_before_any_change(tmp_path: Path) -> None:
+    sandbox = SetupSandbox(tmp_path / os.fsdecode(b"caf\xe9"))
+    before = sandbox.tree()
+    with pytest.raises(SetupError, match=r"is not UTF-8\. Rename that folder\.$"):
+        install(sandbox)
+    assert sandbox.tree() == before
 
 
 def test_damaged_journal_fails(sandbox: SetupSandbox) -> None:

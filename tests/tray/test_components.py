@@ -37,6 +37,8 @@ from tests.support.waiting import wait_until
 if sys.platform == "linux":
     from tests.support.tray_desktop import NotificationService, Portal, session_bus
 
+LATIN = Path(os.fsdecode(b"/home/me/caf\xe9.png"))
+"""A path that is not UTF-8."""
 DEADLINE = 20.0
 linux = pytest.mark.skipif(sys.platform != "linux", reason="requires a Linux desktop")
 COMMAND = ("/opt/livebg/bin/livebg",)
@@ -271,7 +273,13 @@ def test_program_that_writes_many_errors_takes_no_memory() -> None:
 
 @linux
 @pytest.mark.parametrize(
-    ("script", "chosen"), [("echo '/home/me/my beach.png'", Path("/home/me/my beach.png")), ("exit 1", None), ("exit 0", None)]
+    ("script", "chosen"),
+    [
+        ("echo '/home/me/my beach.png'", Path("/home/me/my beach.png")),
+        (r"printf '/home/me/caf\351.png\n'", LATIN),
+        ("exit 1", None),
+        ("exit 0", None),
+    ],
 )
 def test_choose_picture_asks_zenity_without_a_portal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, chosen: Path | None
@@ -406,7 +414,14 @@ def test_missing_backend_error_explains_why(found: DesktopProbe, sentence: str) 
 
 @linux
 @pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
-@pytest.mark.parametrize(("uris", "chosen"), [(["file:///home/me/my%20beach.png"], Path("/home/me/my beach.png")), (None, None)])
+@pytest.mark.parametrize(
+    ("uris", "chosen"),
+    [
+        (["file:///home/me/my%20beach.png"], Path("/home/me/my beach.png")),
+        (["file:///home/me/caf%E9.png"], LATIN),
+        (None, None),
+    ],
+)
 def test_choose_picture_asks_the_portal_first(
     monkeypatch: pytest.MonkeyPatch, uris: list[str] | None, chosen: Path | None
 ) -> None:
