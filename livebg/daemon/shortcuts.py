@@ -4,7 +4,6 @@ Only :meth:`GlobalShortcuts.set_up`, which the tray and the window call after a 
 shortcuts that the user granted then are saved, and bound again at the next start.
 """
 
-import json
 import logging
 import math
 import socket
@@ -31,8 +30,7 @@ from livebg.daemon.shortcut_portal import (
     register,
 )
 from livebg.errors import ConfigError, LivebgError
-from livebg.platform.atomic_write import write_atomically
-from livebg.platform.user_paths import user_folder
+from livebg.platform.state_file import StateFile
 from livebg.system.session_bus import PORTAL, BusError, PortalTimeout, call, session_bus
 
 if TYPE_CHECKING:
@@ -53,17 +51,17 @@ class GrantedShortcuts:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        state = None if path else user_folder("state")
-        self.path = path or (state and state / "shortcuts.json")
+        self._file = StateFile("shortcuts.json", "shortcuts", path)
+        self.path = self._file.path
 
     def read(self) -> tuple[str, ...]:
         """Return the granted actions. A damaged file counts as none."""
-        granted = self._load().get("granted")
+        granted = self._file.read().get("granted")
         return tuple(action for action in SUGGESTED if isinstance(granted, list) and action in granted)
 
     def write(self, actions: Iterable[str]) -> None:
         """Replace the granted actions. Logs an error."""
-        self._save({**self._load(), "granted": list(actions)})
+        self._save({**self._file.read(), "granted": list(actions)})
 
     def without_dialog(self, listed: tuple[str, ...]) -> tuple[str, ...]:
         """Return the granted actions that a desktop binds without a dialog, if it lists ``listed`` before they are bound.
@@ -71,23 +69,15 @@ class GrantedShortcuts:
         Some desktops list none then, and bind all. A desktop that has ever listed some lists all that it knows.
         """
         if listed:
-            self._save({**self._load(), "desktop_lists": True})
-        elif not self._load().get("desktop_lists"):
+            self._save({**self._file.read(), "desktop_lists": True})
+        elif not self._file.read().get("desktop_lists"):
             return self.read()
         return tuple(action for action in self.read() if action in listed)
 
-    def _load(self) -> dict[str, Any]:
-        data: object = None
-        with suppress(OSError, ValueError, RecursionError):
-            data = json.loads(self.path.read_bytes()) if self.path else None
-        return data if isinstance(data, dict) else {}
-
     def _save(self, data: Mapping[str, Any]) -> None:
-        try:
-            if self.path and data != self._load():
-                write_atomically(self.path, json.dumps(data).encode())
-        except OSError as error:
-            _LOG.warning("The shortcuts are not saved for the next start: cannot write %s (%s).", self.path, error.strerror)
+        reason = None if data == self._file.read() else self._file.write(data)
+        if reason is not None and self.path is not None:
+            _LOG.warning("The shortcuts are not saved for the next start: %s.", reason)
 
 
 class GlobalShortcuts:
