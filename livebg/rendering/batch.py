@@ -73,12 +73,13 @@ class BatchRenderer:
                 workers: Workers | None = None
                 while waiting or self._running:
                     while waiting and (workers is None or self._open_tasks < 2 * workers.count):
-                        render = self._start(waiting.popleft())
+                        render = self._start(waiting[0])
                         if render is not None:
                             if workers is None:
                                 count = min(self._count, max(render.parts, _useful_processes(jobs)))
                                 workers = opened.enter_context(self._open_workers(count))
                             self._submit(workers, RunningRender(render))
+                        waiting.popleft()  # not before: an interrupt while it starts must find it here
                     if workers is not None:
                         self._collect(workers)
         except KeyboardInterrupt:
@@ -172,6 +173,8 @@ class BatchRenderer:
 
     def _interrupt(self, waiting: int) -> None:
         """Keep what is finished, after the workers have stopped."""
+        if not self._running:
+            self._kept.append("Nothing was removed.")
         for running in self._running:
             for future in running.tasks:
                 with suppress(BaseException):
