@@ -1,5 +1,6 @@
 """Renders one video: divides it into segments, collects the rendered ones in the job directory, and joins them."""
 
+import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from livebg.rendering.segment_result import SegmentResult
 from livebg.rendering.segments import Segment, decoded_range
 from livebg.rendering.video_plan import RenderOptions, plan_video
 from livebg.rendering.worker import Task
+from livebg.sinks.atomic_file import part_path
 from livebg.sinks.codecs import plan_encoder
 from livebg.sinks.joiner import Joiner
 from livebg.sinks.segment_file import written_format
@@ -139,10 +141,19 @@ class VideoRender:
             for key, joiner in self._joiners.items():
                 segments = [(result.files[str(key)].path(self._directory.path), result.pts) for result in results]
                 tags = self._tags([path for path, _ in segments]) if key is OutputKind.STORED_MATTE else None
-                files.append(joiner.prepare(segments, part=self._directory.path / f"{key}.part", tags=tags))
+                files.append(joiner.prepare(segments, part=self._part(key), tags=tags))
                 unfinished.callback(files[-1].rollback)
             for file in files:
                 file.commit()
+
+    def _part(self, key: OutputKind) -> Path:
+        """Return where an output is written before it gets its name: on the same disk, and again there in the next run, which
+        removes what a killed one left.
+        """
+        folder, path = self._directory.path, self._outputs[key][0]
+        if path.absolute().parent.resolve() == folder.parent.resolve():
+            return folder / f"{key}.part"
+        return part_path(path, hashlib.sha256(f"{folder.resolve()} {key}".encode("utf-8", "surrogateescape")).hexdigest()[:12])
 
     def _tags(self, mattes: Sequence[Path]) -> dict[str, str]:
         """Return the tags of the stored matte with these segments: the track, which a render from the matte needs as well."""

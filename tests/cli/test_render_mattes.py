@@ -1,6 +1,7 @@
 """``livebg render --keep-matte``, ``--matte`` and ``--also``: stored mattes, and several outputs of one run."""
 
 import hashlib
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -19,6 +20,7 @@ from tests.support.recordings import frame_times, packets_of
 
 LONG = Clip(count=48, rate=Fraction(2), audio="aac", options={"g": "17"})
 """24 s: two segments."""
+OTHER_DISK = Path("/dev/shm")
 VARIABLE = Clip(count=20, time_base=Fraction(1, 90_000), pts=[number * number * 1500 for number in range(20)])
 
 
@@ -179,6 +181,17 @@ def test_summary_names_the_other_outputs(cli: LivebgCli, clip: Path) -> None:
     again = cli.livebg("render", str(clip), "--matte", "video.portrait.matte.mkv", "-o", "b.mp4")
     assert again.err.startswith("b.mp4: 15 frames in ")
     assert "toy" not in again.err
+
+
+@pytest.mark.skipif(
+    not OTHER_DISK.is_dir() or OTHER_DISK.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev, reason="needs two disks"
+)
+def test_outputs_can_be_on_different_disks(cli: LivebgCli, clip: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=OTHER_DISK) as folder:
+        result = cli.render(str(clip), "--also", f"matte={folder}/m.mkv", "--also", "cutout=c.mov")
+        assert (result.code, [path.name for path in Path(folder).iterdir()]) == (0, ["m.mkv"]), result.err
+        assert len(pictures_of(f"{folder}/m.mkv")) == 15
+    assert cli.files() == {"video.mp4", "video.portrait.mp4", "c.mov"}
 
 
 def test_plate_shows_the_room_alone(cli: LivebgCli, clip: Path) -> None:
