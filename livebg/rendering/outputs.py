@@ -1,6 +1,8 @@
 """All outputs of a render: plans and checks them, and makes their pictures from one run of the network."""
 
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -141,5 +143,10 @@ def _cutout_settings(settings: Settings) -> Settings:
 
 
 def _place(path: Path) -> Path:
-    """Return the path with its folder resolved; of a file that exists, without links."""
-    return path.resolve() if path.exists() else path.parent.resolve() / path.name
+    """Return the path with its folder resolved; of a file that exists, without links. Never raises an error: what opens or
+    creates the file reports it.
+    """
+    with suppress(OSError):
+        if path.exists():
+            return Path(os.path.realpath(path))
+    return Path(os.path.realpath(path.parent), path.name)

@@ -9,6 +9,8 @@ from livebg.errors import ConfigError
 
 _TOLERANCE_S: Final = Fraction(1, 2000)
 """Seconds. Times on the command line are in milliseconds, frame times are not."""
+_MAX_TIME_S: Final = 1e9
+"""No file is that long, and libav's clock can still count these seconds in nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +51,4 @@ def _validated_time(option: str, value: float | None) -> Fraction | None:
         return None
     if not math.isfinite(value) or value < 0:
         raise ConfigError(f"{option} is {value}.", "Give a time in seconds from the start of the file, 0 or more.")
-    return Fraction(value).limit_denominator(1_000_000)
+    return Fraction(min(value, _MAX_TIME_S)).limit_denominator(1_000_000)

@@ -11,7 +11,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from tests.support.cli_runner import LivebgCli
+from tests.support.cli_runner import LivebgCli, render_error
 from tests.support.invalid_files import without_root_rights
 from tests.support.media import Clip, stamped_picture
 from tests.support.photos import save_photo
@@ -274,6 +274,17 @@ def test_an_output_argument_that_is_too_long_is_one_sentence(name: str, cli: Liv
     assert done.code == 4
     assert done.error_line == f"Cannot write {name}: file name too long. Choose a shorter name."
     assert cli.files() == before
+
+
+@pytest.mark.parametrize("options", [("--keep-matte",), ("--also", f"matte={'b' * 300}.mkv")])
+def test_another_output_name_that_is_too_long_is_one_sentence(options: Sequence[str], cli: LivebgCli, clip: Path) -> None:
+    message = render_error(cli, 4, str(clip), "-o", "b" * 250 + ".mp4", *options)
+    assert message.endswith(".mkv: file name too long. Choose a shorter name.")
+
+
+def test_a_matte_name_that_is_too_long_is_one_sentence(cli: LivebgCli, clip: Path) -> None:
+    done = cli.livebg("render", str(clip), "--matte", "b" * 300 + ".mkv")
+    assert (done.code, done.error_line) == (3, f"{'b' * 300}.mkv does not exist. Give the path of a video file.")
 
 
 def test_an_input_name_that_is_too_long_is_one_sentence(cli: LivebgCli) -> None:

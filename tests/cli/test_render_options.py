@@ -41,6 +41,11 @@ def test_start_and_end_select_frames(options: Sequence[str], stamps: range, cli:
             "The range ends at 1.000 s but starts at 3.000 s. Set --end to a later time than --start.",
         ),
         (("--start", "5"), 3, "The last frame of video.mp4 is at 0.560 s, before --start 5.000 s. Set an earlier --start."),
+        (
+            ("--start", "1e30"),  # more than 64 bits
+            3,
+            "The last frame of video.mp4 is at 0.560 s, before --start 1000000000.000 s. Set an earlier --start.",
+        ),
     ],
 )
 def test_invalid_times_fail(options: Sequence[str], code: int, sentence: str, cli: LivebgCli, clip: Path) -> None:
