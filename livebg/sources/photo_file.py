@@ -2,8 +2,9 @@
 
 import logging
 import math
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -47,7 +48,7 @@ class PhotoFile:
 
 def read_photo(path: Path) -> PhotoFile:
     """Read the photo at ``path``. Raises :class:`~livebg.errors.SourceError` if that fails."""
-    with _reading(path), log_warnings(), open_photo(path) as decoded:
+    with _reading(path), log_warnings(), _opened(path) as decoded:
         image, notes = decoded.image, list(decoded.notes)
         exif = image.getexif()
         if image.mode in ("I", "F"):
@@ -60,6 +61,12 @@ def read_photo(path: Path) -> PhotoFile:
         rgb, profile = _to_rgb(ImageOps.exif_transpose(image), profile, notes)
         icc = b"" if not profile or is_srgb(profile) else profile
         return PhotoFile(np.asarray(rgb), profile, icc, exif, dpi, tuple(notes))
+
+
+def _opened(path: Path) -> AbstractContextManager[DecodedPhoto]:
+    if not stat.S_ISREG(path.stat().st_mode):  # opening a FIFO waits until another program writes to it
+        raise SourceError(f"{path} is not a regular file.", "Name a photo.")
+    return open_photo(path)
 
 
 @contextmanager

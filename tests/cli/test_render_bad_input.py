@@ -103,6 +103,8 @@ def test_audio_only_file_fails(cli: LivebgCli) -> None:
 def test_fifo_and_broken_link_fail(cli: LivebgCli) -> None:
     os.mkfifo("pipe.mp4")
     assert render_error(cli, 3, "pipe.mp4") == "pipe.mp4 is not a regular file. Give the path of a video file."
+    os.mkfifo("pipe.jpg")
+    assert render_error(cli, 3, "pipe.jpg") == "pipe.jpg is not a regular file. Name a photo."
     Path("link.mp4").symlink_to("nowhere.mp4")
     assert render_error(cli, 3, "link.mp4") == "link.mp4 does not exist. Name a video, a photo or a folder."
 
