@@ -3,18 +3,20 @@
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from livebg.compositing.effect_track import Timeline, Track
 from livebg.config.settings import Settings
+from livebg.errors import SourceError
 from livebg.rendering.analysis import AnalysisTask, analysis_parts, analyzed_range, joined_track
 from livebg.rendering.disk_space import check_space
 from livebg.rendering.extra_outputs import OutputKind
 from livebg.rendering.job_directory import JobDirectory
 from livebg.rendering.jobs import Job, JobResult
+from livebg.rendering.manifest import identify
 from livebg.rendering.matte_track import track_tags
 from livebg.rendering.outputs import check_extras, job_outputs, outputs_need_track
 from livebg.rendering.segment_renderer import SegmentTask
@@ -51,9 +53,9 @@ class VideoRender:
                 for joiner in self._joiners.values():
                     opened.callback(joiner.close)
                 self._plan = plan_video(job, options, source)
-            self._directory = JobDirectory.open(
-                job.output, self._plan.manifest(job, settings, options), fresh=options.fresh, note=note
-            )
+            manifest = self._plan.manifest(job, settings, options)
+            self._inputs = manifest.inputs
+            self._directory = JobDirectory.open(job.output, manifest, fresh=options.fresh, note=note)
             opened.callback(self._directory.keep)
             self._results = self._directory.finished()
             self._tracks: list[Track] = []
@@ -118,13 +120,14 @@ class VideoRender:
         """Join the segments, remove the job directory, and return a summary. Raises :class:`~livebg.errors.SinkError`."""
         results = [self._results[segment.index] for segment in self._plan.segments]
         self._join(results)
+        modified = tuple(self._modified_inputs())
         self._directory.discard()
         conversions = tuple(dict.fromkeys(note for result in results for note in result.notes))
         damage = Counter[str]()
         for result in results:
             damage.update(result.damage)
         written = tuple(f"also wrote {extra.path}" for extra in self.job.extras)
-        notes = (*conversions, *damage_notes(damage), *self._joiners[OutputKind.VIDEO].notes, *written)
+        notes = (*conversions, *damage_notes(damage), *self._joiners[OutputKind.VIDEO].notes, *written, *modified)
         network = next((result.network for result in results if result.network), None)
         return JobResult(self.job, self.done, time.perf_counter() - self._begun, network, notes)
 
@@ -133,6 +136,14 @@ class VideoRender:
         for joiner in self._joiners.values():
             joiner.close()
         return self._directory.keep()
+
+    def _modified_inputs(self) -> Iterator[str]:
+        """Yield a note on each input whose content is no longer that of the beginning."""
+        for role, before in self._inputs.items():
+            with suppress(SourceError):  # removed since: the tasks that needed it have read it
+                now = identify(Path(before.path))
+                if (now.size, now.sha256) != (before.size, before.sha256):
+                    yield f"the {role} {before.path} was modified during the render: the output may show both versions"
 
     def _join(self, results: Sequence[SegmentResult]) -> None:
         """Join the segments of all outputs. None of them gets its name before all are complete."""
