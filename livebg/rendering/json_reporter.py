@@ -30,11 +30,13 @@ class JsonReporter(QuietReporter):
         self._last_emit: dict[Job, float] = {}
         self._totals: dict[Job, int | None] = {}
         self._done: list[JobResult] = []
+        self._existing = 0
 
     def skipped(self, files: Sequence[Path]) -> None:
         self._emit({"event": "skipped", "files": [str(file) for file in files]})
 
     def existing(self, jobs: Sequence[Job]) -> None:
+        self._existing = len(jobs)
         self._emit({"event": "existing", "files": [str(job.input) for job in jobs]})
 
     def planned(self, jobs: Sequence[Job]) -> None:
@@ -84,7 +86,7 @@ class JsonReporter(QuietReporter):
         super().ended(jobs, done, exit_code, kept)
         if exit_code == Cancelled.exit_code:
             self._emit({"event": "stopped", "error": stop_message(jobs, done, kept), "exit_code": exit_code})
-        if len(jobs) > 1:
+        if len(jobs) + self._existing > 1:  # several inputs, even if one is left to render, or none
             outputs = [str(summary.job.output) for summary in self._done]
             failed = [_failure(failure) for failure in self._failures]
             self._emit({"event": "summary", "files": done, **_stats(self._done), "output": outputs, "failed": failed})

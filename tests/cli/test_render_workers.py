@@ -79,8 +79,12 @@ def test_existing_outputs_are_skipped_on_request(cli: LivebgCli, photos: Path) -
     assert result.code == 0
     assert result.json_lines[0] == {"event": "existing", "files": [f"in/{number}.png" for number in range(9)]}
     assert [event["output"] for event in result.json_lines if event["event"] == "done"] == ["in/sub/9.portrait.png"]
+    last = result.json_lines[-1]
+    assert (last["event"], last["files"], last["output"]) == ("summary", 1, ["in/sub/9.portrait.png"])
     assert cli.files() - before == {"in/sub/9.portrait.png"}
     assert (cli.folder / "in" / "0.portrait.png").read_bytes() == kept
+    nothing = cli.render(str(photos), "--skip-existing", "--json")
+    assert [event["event"] for event in nothing.json_lines] == ["existing", "summary"]
     again = cli.render(str(photos), "--skip-existing")
     assert (again.code, again.err) == (0, "Skipped 10 files whose output exists.\n")
     assert cli.render("in/0.png", "--skip-existing", "--quiet").err == ""
