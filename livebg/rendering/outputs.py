@@ -1,7 +1,7 @@
 """All outputs of a render: plans and checks them, and makes their pictures from one run of the network."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -13,7 +13,7 @@ from livebg.compositing.composite import Consent, plate, render_matte
 from livebg.compositing.compositor import Compositor, EffectFunction
 from livebg.compositing.effect_track import Timeline
 from livebg.config.settings import Settings
-from livebg.errors import ConfigError
+from livebg.errors import ConfigError, SinkError
 from livebg.factory import build_effect, build_encoding, build_light, needs_track
 from livebg.imaging.frame import Composite, Frame, Matte
 from livebg.rendering.extra_outputs import ExtraOutput, OutputKind, kept_mattes
@@ -44,8 +44,18 @@ def with_extras(jobs: Sequence[Job], also: Sequence[ExtraOutput], *, keep_matte:
         raise ConfigError(f"--also names the output of a single video, {found}.", "Leave it out, or name one video.")
     if keep_matte and not videos:
         raise ConfigError("--keep-matte needs a video, but there are only photos.", "Use --mode matte for the matte of a photo.")
-    stored = dict(zip(videos, kept_mattes([job.output for job in videos]), strict=True)) if keep_matte else {}
-    return [replace(job, extras=(*also, *([stored[job]] if job in stored else []))) for job in jobs]
+    if not keep_matte:
+        return [replace(job, extras=tuple(also)) for job in jobs]
+    stored = dict(zip(videos, kept_mattes([job.output for job in videos]), strict=True))
+    used = {_place(path) for job in jobs for path in (job.input, job.output)}
+    return [_with_matte(job, also, stored[job], used) if job in stored else job for job in jobs]
+
+
+def _with_matte(job: Job, also: Sequence[ExtraOutput], matte: ExtraOutput, used: Collection[Path]) -> Job:
+    """Return a video's job with its stored matte, and with an error if that has the place of one of the files ``used``."""
+    problem = f"{matte.path} would hold the matte of {job.input}, but it is an input or an output as well."
+    error = SinkError(problem, "Render this file alone, with another output.") if _place(matte.path) in used else None
+    return replace(job, extras=(*also, matte), error=error)
 
 
 def check_extras(job: Job, settings: Settings, *, overwrite: bool = False, matte: Path | None = None) -> None:

@@ -218,6 +218,22 @@ def test_folder_keeps_a_matte_for_each_video(cli: LivebgCli) -> None:
         assert {name for name in cli.files() if "matte" in name} == expected, "a second run must not render the mattes"
 
 
+def test_kept_matte_replaces_neither_input_nor_output(cli: LivebgCli) -> None:
+    names = ("a.mp4", "a.portrait.matte.mkv", "b.mp4")
+    for name in names:
+        Clip(count=5).write(cli.folder / name)
+    before = {name: digest(cli.folder / name) for name in names}
+    result = cli.render(*names, "--keep-matte", "--overwrite")
+    assert result.code == 4
+    refused = "a.portrait.matte.mkv would hold the matte of a.mp4, but it is an input or an output as well."
+    assert [line for line in result.err.splitlines() if line.startswith("livebg:")] == [
+        f"livebg: {refused} Render this file alone, with another output."
+    ]
+    assert {name: digest(cli.folder / name) for name in names} == before
+    written = {"a.portrait.matte.portrait.mkv", "a.portrait.matte.portrait.matte.mkv", "b.portrait.mp4", "b.portrait.matte.mkv"}
+    assert cli.files() - before.keys() == written
+
+
 REFUSED = [
     (
         ["--also", "plate"],
