@@ -130,6 +130,13 @@ class TestAudio:
         render(source, tmp_path / "out.mp4", pts=[0, 100])
         assert packets_of(tmp_path / "out.mp4", "audio") == packets_of(source, "audio")
 
+    @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
+    def test_range_after_the_end_of_the_sound_is_rendered(self, tmp_path: Path, ending: str) -> None:
+        source = record(tmp_path / f"in{ending}", Recording())
+        out = tmp_path / f"out{ending}"
+        render(source, out, pts=range(3000, 4000, 100), start=3)
+        assert frame_times(out) == [Fraction(each, 1000) for each in range(0, 1000, 100)]
+
     def test_audio_and_video_are_interleaved(self, tmp_path: Path) -> None:
         source = record(tmp_path / "in.mkv", Recording(seconds=30, fps=2))
         render(source, tmp_path / "out.mkv", pts=range(0, 30_000, 500))
