@@ -235,7 +235,7 @@ def _note(given: str, written: str, mode: str) -> str:
     if given in PHOTO_SUFFIXES - WRITABLE_PHOTO_SUFFIXES:
         why = f"because livebg does not write {given[1:]}"
     else:
-        why = "which supports alpha" if mode == "cutout" else "which supports any timing and audio codec"
+        why = "which supports alpha" if mode == "cutout" else "which supports any timing"
     return f"written as {written[1:]}, {why}"
 
 

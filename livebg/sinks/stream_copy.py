@@ -1,15 +1,14 @@
-"""Copies everything except the video from the input, packet by packet, as the video is written.
+"""Copies everything except the video from the input, packet by packet, as the video is written. Converts sound that the output
+cannot hold.
 
 Cover pictures are an attachment in Matroska, and a packet of a separate stream in MP4.
 """
 
 from __future__ import annotations  # PyAV's classes are generic only in its stubs
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final
 
 import av
 from av.container import InputContainer, OutputContainer
@@ -18,11 +17,10 @@ from av.stream import Discard, Disposition, Stream
 
 from livebg.errors import SourceError
 from livebg.sinks import metadata
+from livebg.sinks.converted_sound import PREROLL_S, SoundConverter, add_encoder, set_channel_layout
 from livebg.sinks.copied_stream import CopiedStream, is_gap, time_of, with_times
 from livebg.sinks.stream_selection import CopyOptions, dropped, open_source, select_streams
 from livebg.sources.decoder import READ_ATTEMPTS, file_origin
-
-_DEFAULT_LAYOUTS: Final = MappingProxyType({1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"})
 
 
 class StreamCopier:
@@ -30,7 +28,7 @@ class StreamCopier:
 
     The constructor opens ``source`` and selects its streams. It raises :class:`~livebg.errors.SourceError` if the file cannot be
     opened, and :class:`~livebg.errors.SinkError` if ``container`` (libav's name) cannot hold a stream or a second video would
-    show the room, unless ``options`` allow to drop it: then :attr:`notes` names it.
+    show the room, unless ``options`` allow to drop it: then :attr:`notes` names it. :attr:`notes` also names converted sound.
     """
 
     def __init__(self, source: Path, output: Path, container: str, options: CopyOptions) -> None:
@@ -40,19 +38,27 @@ class StreamCopier:
         self.copied: list[CopiedStream] = []
         self._input = open_source(source)
         try:
-            self.selection = select_streams(self._input, container)
-            self.notes = dropped(self.selection, options, self._input, source, output)
+            self.selection = select_streams(self._input, container, convert=not options.drop_streams)
+            self._dropped = dropped(self.selection, options, self._input, source, output)
         except BaseException:
             self._input.close()
             raise
         self._origin = _start_of(self._input, self.selection.video)
+        self._converters: dict[int, SoundConverter] = {}
         self._next_packet: Packet[Stream] | None = None
         self._covers: list[Packet[Stream]] = []
         self._packets: Iterator[Packet[Stream]] = iter(())
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Short clauses for a summary, on streams that are dropped or converted, and damaged sound."""
+        skipped = sum(each.undecodable for each in self._converters.values())
+        damage = f"skipped {skipped} packet{'s'[: skipped != 1]} of sound that cannot be decoded"
+        return (*self._dropped, *self.selection.converted.values(), *([damage] if skipped else ()))
+
+    @property
     def rates(self) -> list[int]:
-        """The sample rates of the copied audio streams, in hertz."""
+        """The sample rates of the audio streams, in hertz."""
         return [stream.sample_rate for stream in self.selection.copied if isinstance(stream, av.AudioStream)]
 
     @property
@@ -75,6 +81,12 @@ class StreamCopier:
         return metadata.file_tags(self._input.metadata, timecode=self._keeps_timecode)
 
     @property
+    def _limits(self) -> tuple[Fraction | None, Fraction | None]:
+        """The start and end of the range, in seconds of the input's time."""
+        start, end = self._options.start, self._options.end
+        return None if start is None else Fraction(start + self._origin), None if end is None else Fraction(end + self._origin)
+
+    @property
     def _keeps_timecode(self) -> bool:
         """False if the start is cut off, and in MP4 with chapters, because libav would replace their reference with the timecode
         track's.
@@ -89,8 +101,9 @@ class StreamCopier:
         output.metadata.update(self.tags)
         output.set_chapters(metadata.clipped_chapters(self._input.chapters(), self._options.start, self._options.end))
         for stream in self.selection.copied:
-            is_pcm = stream.codec_context is not None and stream.codec_context.name.startswith("pcm_")
-            self.copied.append(CopiedStream(stream.index, stream.type, is_pcm, self._add(output, stream)))
+            context, target = stream.codec_context, self._add(output, stream)
+            is_pcm = context is not None and context.name.startswith("pcm_") and stream.index not in self._converters
+            self.copied.append(CopiedStream(stream.index, stream.type, is_pcm, target))
         for stream in self.selection.attachments:
             output.add_stream_from_template(stream)
         self._covers = add_covers(self._path, self.selection.covers, output)
@@ -116,14 +129,25 @@ class StreamCopier:
             if seconds is not None and time > seconds:
                 self._next_packet = packet
                 break
+            converter = self._converters.get(packet.stream_index)
             if self._options.ended(time - self._origin):
                 copied.done = True
+            elif converter is not None:
+                if self._options.begun(time - self._origin + PREROLL_S):
+                    self._mux(copied, converter.convert(packet, offset), output)
             # Drop packets that an edit list hides at the end; those before zero (priming) are hidden again.
             elif self._options.begun(time - self._origin) and not (packet.is_discard and time >= 0) and not is_gap(packet):
                 copied.mux(packet, output, offset)
+        if seconds is None:
+            for index, converter in self._converters.items():
+                self._mux(by_index[index], converter.convert(None, offset), output)
 
     def close(self) -> None:
         self._input.close()
+
+    def _mux(self, copied: CopiedStream, packets: Iterable[Packet[Stream]], output: OutputContainer) -> None:
+        for packet in packets:
+            copied.mux(packet, output, Fraction(0))
 
     def _demux(self) -> Iterator[Packet[Stream]]:
         wanted = [self._input.streams[index] for index in sorted(stream.index for stream in self.selection.copied)]
@@ -143,11 +167,17 @@ class StreamCopier:
                 self._packets = self._demux()
 
     def _add(self, output: OutputContainer, stream: Stream) -> Stream:
-        target = output.add_stream_from_template(stream, opaque=True)
+        converted = stream.index in self.selection.converted
+        if converted and isinstance(stream, av.AudioStream):
+            encoder = add_encoder(stream, output, self._container)
+            self._converters[stream.index] = SoundConverter(stream, encoder, *self._limits)
+            target: Stream = encoder
+        else:
+            target = output.add_stream_from_template(stream, opaque=True)
         target.metadata.clear()
-        self._copy_tags(stream, target, encoded=False)
+        self._copy_tags(stream, target, encoded=converted)
         if isinstance(target, av.AudioStream):
-            _set_channel_layout(target)
+            set_channel_layout(target)
         return target
 
     def _copy_tags(self, source: Stream, target: Stream, *, encoded: bool) -> None:
@@ -159,13 +189,6 @@ class StreamCopier:
 def _start_of(container: InputContainer, video: av.VideoStream | None) -> float:
     """Return the file's start, from which a range counts, in seconds of its time: an MPEG-TS file often begins at 1.4 s."""
     return 0.0 if video is None else float(file_origin(container, video, Fraction(video.time_base or 0)))
-
-
-def _set_channel_layout(stream: av.AudioStream) -> None:
-    """Set the channel layout if the input (AVI, Matroska with PCM) has only a channel count; MP4 requires a layout."""
-    layout = _DEFAULT_LAYOUTS.get(stream.codec_context.layout.nb_channels)
-    if layout is not None and all(channel.name == "NONE" for channel in stream.codec_context.layout.channels):
-        stream.codec_context.layout = layout
 
 
 def add_covers(source: Path, streams: Sequence[Stream], output: OutputContainer) -> list[Packet[Stream]]:

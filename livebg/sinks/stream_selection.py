@@ -12,6 +12,7 @@ from av.stream import Discard, Disposition, Stream
 
 from livebg.errors import SinkError, SourceError
 from livebg.sinks.codecs import CONTAINERS
+from livebg.sinks.converted_sound import LOSSLESS, is_convertible
 from livebg.sources.av_compat import open_input
 from livebg.sources.video_file import is_cover, main_video
 
@@ -41,13 +42,14 @@ class CopyOptions:
 class StreamSelection:
     """The streams of an input by treatment in ``container`` (libav's name).
 
-    ``refused`` holds the reasons as text for display, and ``unsupported_data`` the names of data streams that the container
-    cannot hold.
+    ``copied`` includes the sound to convert: ``converted`` has a note for display by index. ``refused`` holds the reasons as text
+    for display, and ``unsupported_data`` the names of data streams that the container cannot hold.
     """
 
     container: str
     video: av.VideoStream | None = None
     copied: list[Stream] = field(default_factory=list)
+    converted: dict[int, str] = field(default_factory=dict)
     covers: list[Stream] = field(default_factory=list)
     attachments: list[Stream] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -69,8 +71,8 @@ def _display_name(container: str) -> str:
     return "Matroska" if container == "matroska" else container.upper()
 
 
-def select_streams(source: InputContainer, container: str) -> StreamSelection:
-    """Select the streams of ``source`` for an output in ``container`` (libav's name)."""
+def select_streams(source: InputContainer, container: str, *, convert: bool = True) -> StreamSelection:
+    """Select the streams of ``source`` for an output in ``container`` (libav's name). ``convert`` allows to convert sound."""
     selection = StreamSelection(container, main_video(source))
     for stream in source.streams:
         if stream is selection.video or _is_regenerated(stream):
@@ -78,6 +80,9 @@ def select_streams(source: InputContainer, container: str) -> StreamSelection:
         reasons = list(_incompatibilities(stream, container))
         if reasons and stream.type not in ("audio", "video", "subtitle", "attachment"):
             selection.unsupported_data.append(_describe(stream))
+        elif reasons and convert and is_convertible(stream, container):
+            selection.copied.append(stream)
+            selection.converted[stream.index] = f"{_describe(stream)} {reasons[0]}: converted to {LOSSLESS[container].upper()}"
         elif reasons:
             selection.refused.append(f"{_describe(stream)} {reasons[0]}")
         elif stream.type == "video":

@@ -80,7 +80,7 @@ def test_cutout_video_has_transparent_room(ending: str, codec: str, pix_fmt: str
 def test_note_about_other_container_is_one_line(cli: LivebgCli) -> None:
     Clip(count=3, codec="mpeg4").write(cli.folder / "video.avi")
     result = cli.render("video.avi")
-    assert result.err.splitlines()[0] == "video.avi: written as mkv, which supports any timing and audio codec"
+    assert result.err.splitlines()[0] == "video.avi: written as mkv, which supports any timing"
     assert len(pictures_of("video.portrait.mkv")) == 3
 
 
