@@ -119,12 +119,15 @@ def _download(card: ModelCard, part: Path, progress: Progress) -> None:
 def _copy_release(card: ModelCard, part: Path, progress: Progress) -> None:
     """Copy until the end, but at most one chunk more than the size in the registry."""
     from http.client import HTTPException  # slow to import
+    from urllib.error import HTTPError
     from urllib.request import urlopen
 
     try:
         # The timeout also applies to each read, so a stalled connection fails.
         response = urlopen(card.url, timeout=_TIMEOUT_S)
     except (OSError, HTTPException) as error:
+        if isinstance(error, HTTPError):
+            error.close()  # it is the response as well
         raise _Unavailable(f"the release cannot be reached: {getattr(error, 'reason', error)}") from error
     with response, part.open("wb") as file:
         done = 0
