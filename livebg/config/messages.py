@@ -31,7 +31,9 @@ def check_environment(environment: Mapping[str, str], keys: Collection[str]) -> 
         raise ConfigError(f"Invalid value {value} for the environment variable {NATIVE_VARIABLE}.", "Set it to 0 or 1.")
 
 
-def invalid_settings(error: ValidationError, overrides: Collection[str], path: Path | None, known: Iterable[str]) -> ConfigError:
+def invalid_settings(
+    error: ValidationError, overrides: Collection[str], path: Path | None, known: Collection[str]
+) -> ConfigError:
     """Return the error for merged settings.
 
     ``overrides`` are the keys set on the command line, ``path`` is the configuration file, ``known`` are all keys and sections.
@@ -39,6 +41,8 @@ def invalid_settings(error: ValidationError, overrides: Collection[str], path: P
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"][:2])
     if first["type"] == "extra_forbidden":
+        if key in known:  # TOML reads "effect.blur" as one key with a dot in its name
+            return ConfigError(f'Unknown key "{key}" in {path}.', "Write it without quotes.")
         candidates = [each for each in known if "." not in key or "." in each]
         return ConfigError(f"Unknown key {_named(key)} in {path}.", _advice(_nearest(key, candidates)))
     value = _brief(repr(first["input"]))
@@ -59,6 +63,8 @@ def _reason(key: str, error: ValidationError) -> str:
     first = error.errors()[0]
     if key == "effect.mode" and first["input"] == "none":
         return "Mode 'none' shows your room. Use --mode none on the command line."
+    if first["type"] == "path_type":
+        return "It should be a list of folders."
     if first["type"] == "model_type":
         return f"It should be a table, [{key}], with settings below it."
     reason = first["msg"].removeprefix("Value error, ").replace("Input should be", "It should be").partition(", unable to")[0]

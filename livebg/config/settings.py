@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     field_validator,
@@ -72,6 +73,14 @@ class Section(BaseModel):
             raise ValueError("It is empty. Write a value, or remove the setting.")
         if any("\0" in text for text in texts if isinstance(text, str)):
             raise ValueError("It contains a null character. Remove it.")
+        return value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _reject_boolean_number(cls, value: object, info: ValidationInfo) -> object:
+        """Reject true and false for a number: pydantic reads them as 1 and 0, so that ``framing = true`` would turn it off."""
+        if isinstance(value, bool) and info.field_name and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError("It should not be true or false.")
         return value
 
 
@@ -221,9 +230,7 @@ class Governor(Section):
 class Settings(BaseSettings):
     """All settings, frozen; unknown keys are rejected."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
     effect: Effect = Effect()
     model: Model = Model()

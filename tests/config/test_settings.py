@@ -160,6 +160,8 @@ def test_invalid_toml_file_is_rejected(content: bytes, reason: str, config: Path
         ("[effect]\nnormalization = 1", "effect.normalization", "Did you mean model.normalization?"),
         ("[model]\nnormalisation = 1", "model.normalisation", "Did you mean model.normalization?"),
         ("[zebra]", "zebra", "config.example.toml lists all settings."),
+        ('"effect.blur" = 1', '"effect.blur"', "Write it without quotes."),
+        ('["effect.blur"]\nvalue = 1', '"effect.blur"', "Write it without quotes."),
     ],
 )
 def test_mistyped_key_suggests_nearest_key(text: str, key: str, advice: str, config: Path) -> None:
@@ -216,6 +218,11 @@ def test_mode_none_is_rejected_from_every_source(config: Path, monkeypatch: pyte
         ('[effect]\nscreen = "green"', "Invalid value 'green' for effect.screen (from {}). 'green' is not a color. Write"),
         ('[model]\ninput_size = "3x"', "Invalid value '3x' for model.input_size (from {}). '3x' is not a size. Write"),
         ('[render]\npreset = "fats"', "Invalid value 'fats' for render.preset (from {}). It should be 'ultrafast', "),
+        ("[effect]\nframing = true", "Invalid value True for effect.framing (from {}). It should not be true or false."),
+        ("[model]\nthreads = true", "Invalid value True for model.threads (from {}). It should not be true or false."),
+        ("[render]\njobs = true", "Invalid value True for render.jobs (from {}). It should not be true or false."),
+        ("[camera]\nrotate = false", "Invalid value False for camera.rotate (from {}). It should not be true or false."),
+        ("[model]\nfolders = [3]", "Invalid value 3 for model.folders (from {}). It should be a list of folders."),
         ("effect = 3", "Invalid value 3 for effect (from {}). It should be a table, [effect], with settings below it"),
     ],
 )
@@ -274,6 +281,14 @@ def test_rotation_is_parsed_from_variable(monkeypatch: pytest.MonkeyPatch) -> No
 )
 def test_single_setting_is_parsed_like_in_file(key: str, value: object, read: object) -> None:
     assert check_setting(key, value) == read
+
+
+@pytest.mark.parametrize("text", ["true", "false"])
+def test_single_number_is_not_true_or_false(text: str) -> None:
+    with pytest.raises(ConfigError, match=f"Invalid value '{text}' for effect.framing. It should not be true or false."):
+        check_setting("effect.framing", text)
+    assert check_setting("effect.background", text) == text
+    assert check_setting("camera.mirror", text) is (text == "true")
 
 
 def test_settings_are_frozen() -> None:
