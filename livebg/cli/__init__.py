@@ -17,6 +17,7 @@ from livebg.cli import bench, camera, control, jobs, models, preset
 from livebg.cli.console import (
     CheckedCommand,
     CheckedGroup,
+    LossyStream,
     errors,
     exit_despite_threads,
     output,
@@ -131,10 +132,14 @@ def main() -> None:
 
 
 def _prepare_terminal() -> None:
-    """Make text appear whatever the terminal claims: a width of 0 columns, or an encoding that lacks some characters."""
+    """Make text appear whatever the terminal claims: a width of 0 columns, or an encoding that lacks some characters.
+
+    Messages that cannot be written are dropped.
+    """
     columns = os.environ.get("COLUMNS", "1")
     if not columns.isdecimal() or not int(columns):
         del os.environ["COLUMNS"]
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
-            stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, TextIOWrapper) and (sys.stdout.errors == "strict" or sys.stdout.encoding != "utf-8"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stderr, TextIOWrapper):
+        sys.stderr = LossyStream(sys.stderr.buffer, sys.stderr.encoding, "backslashreplace", line_buffering=True)

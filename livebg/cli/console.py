@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final
 
@@ -120,6 +121,19 @@ def writable_output() -> Iterator[None]:
         with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())  # what is still buffered would fail again at exit
         raise SinkError(f"Cannot write to standard output ({error.strerror}).", "Redirect it elsewhere.") from error
+
+
+class LossyStream(TextIOWrapper):
+    """Drops what cannot be written. For standard error: a log on a full disk must not end a call or a render."""
+
+    def write(self, text: str, /) -> int:
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
 
 
 def errors() -> Console:

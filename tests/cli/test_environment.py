@@ -276,9 +276,22 @@ def test_impossible_width_hides_nothing(cli: LivebgCli, columns: str) -> None:
     assert cli.process("background", env={"COLUMNS": columns, "TERM": "dumb"}).out.split()[:1] == ["dawn"]
 
 
-@pytest.mark.parametrize("setting", ["PYTHONIOENCODING", "LC_ALL"])
-def test_encoding_without_a_character_escapes_it(cli: LivebgCli, setting: str) -> None:
-    result = cli.process("models", env={setting: "ascii" if setting == "PYTHONIOENCODING" else "C"})
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_error_stream_stops_no_render(cli: LivebgCli, photo: Path) -> None:
+    folder = cli.folder / "photos"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes((cli.folder / photo).read_bytes())
+    full = ("sh", "-c", '"$@" 2> /dev/full', "sh")
+    result = cli.process("render", "photos", "-o", ".", "--model", "toy.onnx", "--jobs", "1", prefix=full)
+    assert (result.code, result.err) == (0, "")
+    assert {"a.portrait.png", "b.portrait.png"} <= cli.files()
+    assert cli.process("models", "path", "nothing", prefix=full).code == 5
+
+
+@pytest.mark.parametrize("settings", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+def test_encoding_without_a_character_escapes_it(cli: LivebgCli, settings: dict[str, str]) -> None:
+    result = cli.process("models", env=settings)
     assert (result.code, result.err) == (0, "")
     assert "U\\xb2-Net" in result.out or "U\N{SUPERSCRIPT TWO}-Net" in result.out
 

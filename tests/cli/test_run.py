@@ -98,6 +98,19 @@ def test_signal_ends_daemon_cleanly(daemon: subprocess.Popen[str], home: Environ
     assert "livebg stopped." in output
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_daemon_runs_with_log_on_full_disk(command: list[str], home: Environment) -> None:
+    with Path("/dev/full").open("w") as log:
+        daemon = subprocess.Popen([sys.executable, "-m", "livebg", *command], stderr=log, env=home)
+    try:
+        await_state("live", home)
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(PATIENCE) == 0
+    finally:
+        daemon.kill()
+        daemon.wait(PATIENCE)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_ends_daemon_without_camera(command: list[str], home: Environment, number: signal.Signals) -> None:
     command[2] = "a camera that nobody has"
