@@ -38,7 +38,7 @@ def models_list(
     places = {card: _located(card.name, folders) for card in REGISTRY.values()}
     if json_lines:
         for card, place in places.items():
-            output().print(json.dumps(_facts(card, place)), markup=False)
+            output().print(json.dumps(_facts(card, _usable(place))), markup=False)
         return
     output().print("\n\n".join(_description(card, place) for card, place in places.items()), markup=False)
 
@@ -92,28 +92,34 @@ def _identity(card: "ModelCard", located: "LocatedModel | None") -> tuple[int, s
     return (located.size_bytes, located.sha256) if card.bundled and located else (card.size_bytes, card.sha256)
 
 
-def _description(card: "ModelCard", located: "LocatedModel | None") -> str:
-    """Return a few lines; only the path can exceed 80 columns."""
+def _description(card: "ModelCard", place: "LocatedModel | ModelError") -> str:
+    """Return a few lines; only one with a path can exceed 80 columns."""
     side = math.isqrt(card.pixels or 0)
     input_size = f"input {side}x{side} in the frame's aspect ratio" if side else "input size set by the file"
+    located = _usable(place)
     size, _ = _identity(card, located)
     lines = [
         f"{card.name}: {size / 1e6:.1f} MB, {input_size}",
         card.description,
         f"license: {card.license}",
         f"source: {card.url.removeprefix('https://').partition('/releases/')[0] or 'included in livebg'}",
-        f"path: {located.path}" if located else f"not downloaded: run `livebg models pull {card.name}`",
+        *([place.message, place.hint or ""] if isinstance(place, ModelError) else [f"path: {place.path}"]),
     ]
     return "\n  ".join(lines)
 
 
-def _located(name: str, folders: tuple[Path, ...]) -> "LocatedModel | None":
+def _located(name: str, folders: tuple[Path, ...]) -> "LocatedModel | ModelError":
+    """Return the network, or why it cannot be used."""
     from livebg.models import find
 
     try:
         return find(name, folders)
-    except ModelError:
-        return None
+    except ModelError as error:
+        return error
+
+
+def _usable(place: "LocatedModel | ModelError") -> "LocatedModel | None":
+    return None if isinstance(place, ModelError) else place
 
 
 @app.command("eval", cls=CheckedCommand, hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

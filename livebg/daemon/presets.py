@@ -43,12 +43,12 @@ class Presets:
         self.folder = folder or (config and config / "presets")
 
     def read(self, name: str) -> Mapping[str, Any]:
-        """Return the values of a preset by dotted key.
+        """Return the values of a preset by dotted key. Names of built-in presets match in any case.
 
         Raises :class:`~livebg.errors.ConfigError` if there is no such preset, or if anything in its file is invalid.
         """
-        if name in BUILTIN_PRESETS:
-            return {f"effect.{key}": value for key, value in {**_SAME_IN_ALL, **BUILTIN_PRESETS[name]}.items()}
+        if _is_builtin(name):
+            return {f"effect.{key}": value for key, value in {**_SAME_IN_ALL, **BUILTIN_PRESETS[name.lower()]}.items()}
         return _read(self._path(name))
 
     def save(self, name: str, settings: Settings) -> None:

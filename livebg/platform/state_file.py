@@ -51,8 +51,9 @@ class StateFile:
         return None
 
     def _quarantine(self, path: Path, reason: str) -> dict[str, Any]:
-        aside = path.with_suffix(".invalid")
-        _LOG.warning("Cannot read the %s in %s (%s). Renamed the file to %s.", self._content, path, reason, aside.name)
+        aside, renamed = path.with_suffix(".invalid"), ""
         with suppress(OSError):
             path.replace(aside)
+            renamed = f" Renamed the file to {aside.name}."
+        _LOG.warning("Cannot read the %s in %s (%s).%s", self._content, path, reason, renamed)
         return {}

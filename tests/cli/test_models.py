@@ -36,7 +36,8 @@ def test_list_shows_description_license_and_source(cli: LivebgCli) -> None:
         f"  {U2NETP.description}",
         "  license: Apache-2.0",
         "  source: github.com/danielgatis/rembg",
-        "  not downloaded: run `livebg models pull u2netp`",
+        "  The model u2netp is not installed.",
+        "  Run `livebg models pull u2netp`.",
     ]
     assert [block.split(":")[0] for block in blocks] == list(REGISTRY)
     assert max(len(line) for line in result.out.splitlines() if "path: " not in line) <= 80
@@ -49,6 +50,17 @@ def test_models_without_subcommand_lists_networks(cli: LivebgCli) -> None:
 def test_list_shows_path_of_downloaded_network(cli: LivebgCli) -> None:
     path = put_network(known(models_folder()))
     assert f"  path: {path}\n" in cli.livebg("models").out
+
+
+def test_list_names_damaged_file(cli: LivebgCli) -> None:
+    path = put_network(known(models_folder()), size=1000)
+    result = cli.livebg("models")
+    assert result.code == 0
+    assert (
+        f"  {path} has 1000 bytes, but the model u2netp has 4574861.\n  Remove it and run `livebg models pull u2netp`.\n"
+        in result.out
+    )
+    assert cli.livebg("models", "list", "--json").json_lines[1]["path"] is None
 
 
 def test_list_as_json(cli: LivebgCli) -> None:

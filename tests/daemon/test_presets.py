@@ -80,6 +80,7 @@ def test_builtin_preset_cannot_be_changed(presets: Presets, name: str) -> None:
         with pytest.raises(ConfigError, match=r"is built in and cannot be changed. Choose another name."):
             run(name)
     assert presets.read(name.lower())["effect.blur"] != 0.9
+    assert presets.read(name) == presets.read(name.lower())
     assert names(presets.overview()) == [*BUILTIN_PRESETS]
 
 

@@ -64,6 +64,14 @@ def test_invalid_file_is_renamed_and_ignored(choices: SavedChoices, content: str
     assert len(caplog.records) == 1
 
 
+def test_invalid_file_that_stays_is_not_called_renamed(choices: SavedChoices, caplog: pytest.LogCaptureFixture) -> None:
+    write_file(choices, "{")
+    known(choices.path).with_suffix(".invalid").mkdir()
+    assert choices.read() == {}
+    assert "Cannot read the choices in" in caplog.text
+    assert "Renamed" not in caplog.text
+
+
 def test_folder_in_place_of_file_is_ignored(choices: SavedChoices, caplog: pytest.LogCaptureFixture) -> None:
     known(choices.path).mkdir(parents=True)
     assert choices.read() == {}
