@@ -86,7 +86,7 @@ def bench_live(
     clip: Annotated[Path | None, typer.Argument(help="A video to film; by default a synthetic scene.")] = None,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Size of the synthetic scene; default camera.size.")] = None,
     pixel_format: Annotated[Literal["MJPG", "YUYV"], typer.Option(help="What the camera delivers.")] = "MJPG",
-    seconds: Annotated[float, typer.Option(min=1, help="How long to measure each session.")] = 10,
+    seconds: Annotated[float, typer.Option(min=1, max=86400, help="How long to measure each session.")] = 10,
     model: ModelOption = None,
     against: Annotated[
         list[str] | None, typer.Option("--against", metavar="NAME|FILE", help="Another network to measure in the same run.")
@@ -109,9 +109,12 @@ def bench_live(
     overrides = {"camera.size": size, "model.threads": 1}
     chosen = [load_settings(overrides | {"model.name": name}, config) for name in [model, *(against or [])]]
     from livebg.bench.recording import clip_recording, synthetic_recording
+    from livebg.factory import build_segmenter
 
+    for settings in chosen:
+        build_segmenter(settings)  # report an unusable network before the measurements of the others
     if clip is None:
-        recording = synthetic_recording(size=parse_size(chosen[0].camera.size) or (1280, 720), pixel_format=pixel_format)
+        recording = synthetic_recording(size=_scene_size(chosen[0].camera.size), pixel_format=pixel_format)
     else:
         recording = clip_recording(clip, pixel_format=pixel_format)
     costs = _measure_sessions(chosen, recording, seconds, profile)
@@ -121,6 +124,13 @@ def bench_live(
     else:
         shape = recording.format
         _print_live_costs(f"{shape.width}x{shape.height} {pixel_format}", costs)
+
+
+def _scene_size(text: str) -> tuple[int, int]:
+    width, height = parse_size(text) or (1280, 720)
+    if width % 2 or height % 2:
+        raise ConfigError(f"The size {text} of the synthetic scene is odd.", "Use an even width and height.")
+    return width, height
 
 
 def _require_new(profile: Path) -> None:

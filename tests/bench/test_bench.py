@@ -198,6 +198,23 @@ def test_bench_live_prints_a_table_for_the_chosen_size(network: Path) -> None:
     assert "320x180 MJPG" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        (["--size", "321x180"], 2, "The size 321x180 of the synthetic scene is odd. Use an even width and height."),
+        (["--against", "nope"], 5, "Unknown model 'nope'."),
+        (["--seconds", "inf"], 2, "less than or equal to 86400"),
+    ],
+)
+def test_bench_live_reports_bad_option_before_it_measures(
+    network: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], code: int, sentence: str
+) -> None:
+    monkeypatch.setattr("livebg.bench.live.bench_live", None)  # a measurement would be an internal error
+    result = CliRunner().invoke(app, ["bench", "live", "--model", str(network), *options])
+    assert result.exit_code == code
+    assert sentence in " ".join(result.stderr.replace("\N{BOX DRAWINGS LIGHT VERTICAL}", " ").split())
+
+
 def test_profile_overwrites_nothing(tmp_path: Path) -> None:
     profile = tmp_path / "stacks.txt"
     profile.write_text("kept")
