@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from livebg.config.settings import sections
+from livebg.daemon.settings_layers import settable_keys
 from livebg.window.i18n import LOCALE_FOLDER, load_translations
+from livebg.window.rows import groups
 from tests.support.catalog import read_po, window_texts
 
 CATALOGS = sorted(LOCALE_FOLDER.glob("*/LC_MESSAGES/livebg.po"))
@@ -22,6 +25,15 @@ def test_every_text_is_translated(path: Path) -> None:
     texts, translated = window_texts(), read_po(path)
     assert len(texts) > 50
     assert {text: module for text, module in texts.items() if not translated.get(text)} == {}
+
+
+@pytest.mark.parametrize("path", CATALOGS, ids=lambda path: path.parts[-3])
+def test_description_of_every_row_is_translated(path: Path) -> None:
+    translated = read_po(path)
+    rows = [row.key.split(".") for group in groups(settable_keys()) for row in group.rows]
+    assert len(rows) > 20
+    fields = {name: sections()[section].model_fields[name] for section, name in rows}
+    assert [name for name, field in fields.items() if not translated.get(field.description or "")] == []
 
 
 @pytest.mark.parametrize("path", CATALOGS, ids=lambda path: path.parts[-3])
