@@ -49,9 +49,7 @@ def camera_list(
 
 @app.command("set", cls=CheckedCommand, no_args_is_help=True)
 def camera_set(
-    pairs: Annotated[
-        list[str], typer.Argument(metavar="KEY=VALUE...", help="Such as auto_exposure=1 gain=64.", show_default=False)
-    ],
+    pairs: Annotated[list[str], typer.Argument(metavar="KEY=VALUE", help="Such as auto_exposure=1 gain=64.", show_default=False)],
     name: CameraOption = None,
     config: ConfigOption = None,
 ) -> None:

@@ -77,7 +77,7 @@ def background(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[FILE|#rrggbb|NAME]",
+            metavar="FILE|#rrggbb|NAME",
             help="A picture, a video, a color, or a built-in background.",
             autocompletion=complete_background,
         ),
@@ -103,7 +103,7 @@ def set_(
     pairs: Annotated[
         list[str],
         typer.Argument(
-            metavar="KEY=VALUE...", help="Such as effect.blur=0.05.", show_default=False, autocompletion=completion(_assignments)
+            metavar="KEY=VALUE", help="Such as effect.blur=0.05.", show_default=False, autocompletion=completion(_assignments)
         ),
     ],
 ) -> None:

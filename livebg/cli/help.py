@@ -22,7 +22,7 @@ _MAX_COLUMNS: Final = 100
 
 def help_(
     topic: Annotated[
-        str | None, typer.Argument(metavar="[TOPIC]", autocompletion=completion(lambda: topics()), show_default=False)
+        str | None, typer.Argument(metavar="TOPIC", autocompletion=completion(lambda: topics()), show_default=False)
     ] = None,
 ) -> None:
     """Show a help topic; without TOPIC, list the topics.

@@ -103,6 +103,19 @@ def test_every_command_is_on_one_line_in_a_panel(cli: LivebgCli, monkeypatch: py
     assert all(re.fullmatch(r"\S+ +\S.*\.", line) for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        (("help",), "[TOPIC]"),
+        (("background",), "[FILE|#rrggbb|NAME]"),
+        (("set",), "{KEY=VALUE}..."),
+        (("camera", "set"), "{KEY=VALUE}..."),
+    ],
+)
+def test_usage_marks_arguments_once(cli: LivebgCli, command: tuple[str, ...], usage: str) -> None:
+    assert f"Usage: livebg {' '.join(command)} [OPTIONS] {usage}" in cli.livebg(*command, "--help").out.replace("\n", " ")
+
+
 def test_overview_groups_commands_by_panel() -> None:
     """livebg(1) groups the commands as ``livebg --help`` does."""
     blocks = dict(block.split("\n", 1) for block in PAGES["livebg"].split("\n## ")[1:])
