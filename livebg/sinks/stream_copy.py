@@ -38,7 +38,7 @@ class StreamCopier:
         self.copied: list[CopiedStream] = []
         self._input = open_source(source)
         try:
-            self.selection = select_streams(self._input, container, convert=not options.drop_streams)
+            self.selection = select_streams(self._input, container)
             self._dropped = dropped(self.selection, options, self._input, source, output)
         except BaseException:
             self._input.close()

@@ -71,8 +71,8 @@ def _display_name(container: str) -> str:
     return "Matroska" if container == "matroska" else container.upper()
 
 
-def select_streams(source: InputContainer, container: str, *, convert: bool = True) -> StreamSelection:
-    """Select the streams of ``source`` for an output in ``container`` (libav's name). ``convert`` allows to convert sound."""
+def select_streams(source: InputContainer, container: str) -> StreamSelection:
+    """Select the streams of ``source`` for an output in ``container`` (libav's name)."""
     selection = StreamSelection(container, main_video(source))
     for stream in source.streams:
         if stream is selection.video or _is_regenerated(stream):
@@ -80,7 +80,7 @@ def select_streams(source: InputContainer, container: str, *, convert: bool = Tr
         reasons = list(_incompatibilities(stream, container))
         if reasons and stream.type not in ("audio", "video", "subtitle", "attachment"):
             selection.unsupported_data.append(_describe(stream))
-        elif reasons and convert and is_convertible(stream, container):
+        elif reasons and is_convertible(stream, container):
             selection.copied.append(stream)
             selection.converted[stream.index] = f"{_describe(stream)} {reasons[0]}: converted to {LOSSLESS[container].upper()}"
         elif reasons:

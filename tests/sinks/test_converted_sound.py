@@ -171,11 +171,11 @@ def test_output_has_same_bytes_in_each_run(tmp_path: Path) -> None:
     assert (tmp_path / "one.mkv").read_bytes() == (tmp_path / "two.mkv").read_bytes()
 
 
-def test_sound_is_dropped_on_request(tmp_path: Path) -> None:
+def test_sound_is_converted_even_if_streams_may_be_dropped(tmp_path: Path) -> None:
     sink = render(write(tmp_path, "adpcm"), tmp_path / "out.mkv", drop_streams=True)
-    assert sink.notes == ("dropped: audio stream 1 (adpcm_ms) is not supported by Matroska",)
+    assert sink.notes == ("audio stream 1 (adpcm_ms) is not supported by Matroska: converted to FLAC",)
     with av.open(str(tmp_path / "out.mkv")) as container:
-        assert not container.streams.audio
+        assert [stream.name for stream in container.streams.audio] == ["flac"]
 
 
 def test_webm_refuses_sound_that_it_could_only_hold_with_loss(tmp_path: Path) -> None:
