@@ -116,7 +116,7 @@ def _described(paths: Sequence[Path], recursive: bool) -> "list[InterruptedJob]"
 
 def _line(job: "InterruptedJob") -> str:
     """Return one line on a job: ``talk.portrait.mp4: 1:23:40 of 2:00:00 (69 %) of /videos/talk.mp4, 412.0 MB, 3 hours ago``."""
-    from livebg.rendering.manifest import format_time
+    from livebg.rendering.report_text import format_time
 
     if job.problem:
         state = f"{job.folder.name} {job.problem}"
@@ -136,7 +136,7 @@ def _ago(seconds: float) -> str:
 
 
 def _size(job: "InterruptedJob") -> str:
-    from livebg.rendering.manifest import format_size
+    from livebg.rendering.report_text import format_size
 
     return format_size(job.size)
 

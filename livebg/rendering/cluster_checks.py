@@ -10,6 +10,7 @@ from livebg.config.settings import Settings
 from livebg.errors import ConfigError, LivebgError, ModelError
 from livebg.rendering.cluster_address import ClusterAddress, is_encrypted, is_loopback
 from livebg.rendering.fingerprint import CPU, difference, environment_fingerprint, network_fingerprint
+from livebg.rendering.report_text import listed
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _MAX_HOSTS_SHOWN: Final = 5
@@ -99,9 +100,7 @@ def notice(address: ClusterAddress, reports: Mapping[str, Mapping[str, Any]]) ->
     here = machine_id()
     if address.is_loopback and all(report["machine"] == here for report in reports.values()):
         return None
-    hosts = sorted({str(report["host"]) for report in reports.values()})
-    more = len(hosts) - _MAX_HOSTS_SHOWN
-    named = ", ".join(hosts[:_MAX_HOSTS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    named = listed(sorted({str(report["host"]) for report in reports.values()}), _MAX_HOSTS_SHOWN)
     warning = "" if address.is_encrypted or address.is_loopback else " The connection is not encrypted."
     return f"Pictures leave this machine: the workers of {address.text} ({named}) read and write them.{warning}"
 

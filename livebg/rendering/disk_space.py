@@ -9,7 +9,7 @@ from typing import Final
 from livebg.errors import SinkError
 from livebg.rendering.extra_outputs import OutputKind
 from livebg.rendering.job_directory import JobDirectory
-from livebg.rendering.manifest import format_size
+from livebg.rendering.report_text import format_size
 from livebg.sinks.atomic_file import writing
 
 _MEASURED_SHARE: Final = 0.02

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 import livebg
 from livebg.errors import SourceError
+from livebg.rendering.report_text import format_time, listed
 from livebg.rendering.sealed_file import canonical, digest
 from livebg.rendering.segments import Segment
 
@@ -146,7 +147,7 @@ class Manifest:
         clauses = [*_input_changes(self.inputs, new.inputs), *_network_changes(self.network, new.network)]
         for part in ("settings", "versions"):
             differences = _differences(dict(_flat(before[part])), dict(_flat(after[part])))
-            clauses += [f"{part} changed: {_list(differences)}"] if differences else []
+            clauses += [f"{part} changed: {listed(differences, _SHOWN)}"] if differences else []
         return clauses or ["the segments changed"]
 
     @property
@@ -175,21 +176,6 @@ class Manifest:
 @cache
 def _adapter() -> TypeAdapter[Manifest]:
     return TypeAdapter(Manifest)
-
-
-def format_time(seconds: float) -> str:
-    """Return seconds as ``M:SS`` or ``H:MM:SS``, rounded."""
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def format_size(size: float) -> str:
-    """Return bytes as text, such as ``1.2 GB``."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size:.0f} bytes"
 
 
 def _unplaced(inputs: Mapping[str, FileIdentity]) -> dict[str, FileIdentity]:
@@ -236,8 +222,3 @@ def _shown(values: Mapping[str, Any], key: str) -> str:
     value = values[key]
     text = "none" if value is None else value if isinstance(value, str) and value else json.dumps(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
-
-
-def _list(differences: list[str]) -> str:
-    more = len(differences) - _SHOWN
-    return ", ".join(differences[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

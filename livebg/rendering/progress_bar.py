@@ -6,7 +6,7 @@ from rich.progress_bar import ProgressBar as RichBar
 from rich.text import Text
 
 from livebg.rendering.progress import RenderProgress
-from livebg.rendering.report_text import clock_time
+from livebg.rendering.report_text import format_time
 
 _WIDTH = 40
 """Columns."""
@@ -62,4 +62,4 @@ def figures(progress: RenderProgress) -> str:
     parts = [] if share is None else [f"{share:4.0%}".replace("%", " %")]
     if progress.fps:  # an analysis finishes no frame
         parts.append(f"{progress.fps:5.1f} {'photos/s' if progress.photos_only else 'fps'}")
-    return "  ".join(parts if remaining is None else [*parts, f"{clock_time(remaining)} left"])
+    return "  ".join(parts if remaining is None else [*parts, f"{format_time(remaining)} left"])

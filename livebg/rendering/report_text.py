@@ -1,4 +1,4 @@
-"""The sentences of a render's report."""
+"""The sentences of a render's report, and how it writes times, sizes and lists."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -53,14 +53,22 @@ def count_files(files: Sequence[object]) -> str:
     return f"{len(files)} file{'' if len(files) == 1 else 's'}"
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
-    more = len(names) - MAX_NAMED
-    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+def listed(names: Sequence[str], limit: int = MAX_NAMED) -> str:
+    """Return the first ``limit`` names, and how many more there are: ``a, b and 3 more``."""
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
 
 
-def clock_time(seconds: float) -> str:
-    """Return a time as ``0:07``, ``12:34`` or ``1:02:03``."""
-    minutes, rest = divmod(round(seconds), 60)
+def format_time(seconds: float) -> str:
+    """Return seconds as ``0:07``, ``12:34`` or ``1:02:03``, rounded; at least 0."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def format_size(size: float) -> str:
+    """Return bytes as text, such as ``1.2 GB``."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size:.0f} bytes"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livebg.errors import SourceError
-from livebg.rendering.manifest import FileIdentity, Manifest, format_size, format_time, identify, package_versions
+from livebg.rendering.manifest import FileIdentity, Manifest, identify, package_versions
 from livebg.rendering.sealed_file import read_sealed, write_sealed
 from livebg.rendering.segments import Segment
 from tests.support.render_jobs import COUNT, make_manifest
@@ -160,11 +160,6 @@ def test_versions_name_what_influences_bytes() -> None:
     assert {"livebg", "av", "numpy", "opencv-python", "libavcodec", "kernels", "platform"} <= versions.keys()
     assert versions["livebg"].startswith("0.")
     assert len(versions["livebg"].partition("+")[2]) == 12
-
-
-def test_times_and_sizes_are_short() -> None:
-    assert [format_time(seconds) for seconds in (0, 9.6, 75, 5020, -1)] == ["0:00", "0:10", "1:15", "1:23:40", "0:00"]
-    assert [format_size(size) for size in (12, 3400, 5.6e6, 7.8e9)] == ["12 bytes", "3.4 kB", "5.6 MB", "7.8 GB"]
 
 
 @given(st.sets(st.integers(0, COUNT - 1)))

@@ -11,7 +11,7 @@ from rich.console import Console
 from livebg.errors import Cancelled, SourceError
 from livebg.rendering.jobs import Job, JobResult
 from livebg.rendering.json_reporter import JsonReporter
-from livebg.rendering.report_text import error_message
+from livebg.rendering.report_text import error_message, format_size, format_time, listed
 from livebg.rendering.reporters import BarReporter, QuietReporter
 from livebg.rendering.worker import WorkerLost
 
@@ -213,3 +213,12 @@ def test_terminal_shows_one_bar_for_all_files() -> None:
     assert "0 of 5 files" in shown
     assert "5 of 5 files" in shown
     assert "100 %" in shown
+
+
+def test_times_and_sizes_are_short() -> None:
+    assert [format_time(seconds) for seconds in (0, 9.6, 75, 5020, -1)] == ["0:00", "0:10", "1:15", "1:23:40", "0:00"]
+    assert [format_size(size) for size in (12, 3400, 5.6e6, 7.8e9)] == ["12 bytes", "3.4 kB", "5.6 MB", "7.8 GB"]
+
+
+def test_long_list_is_shortened() -> None:
+    assert [listed("abcd", limit) for limit in (2, 4)] == ["a, b and 2 more", "a, b, c, d"]
