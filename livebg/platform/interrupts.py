@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
@@ -62,6 +62,25 @@ def deferred_signals() -> Iterator[None]:
             signal.signal(number, handler)
         if arrived:
             signal.raise_signal(arrived[0])
+
+
+@contextmanager
+def signals_blocked(signals: Iterable[int]) -> Iterator[None]:
+    """Let processes that start in the ``with`` block, or by threads that do, ignore ``signals``: they inherit the mask.
+
+    This thread gets them after the block. Does nothing on Windows.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker  # not needed to start the command line
+
+    resource_tracker.ensure_running()  # otherwise it may start in the block, and unblock some of the signals
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def handle_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> dict[signal.Signals, Any]:

@@ -4,20 +4,22 @@ import logging
 import signal
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from importlib import import_module
-from multiprocessing import resource_tracker
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 from livebg.errors import ConfigError, LivebgError
+from livebg.platform.interrupts import signals_blocked
 from livebg.rendering.cluster_address import ClusterAddress
 
 _CONNECT_TIMEOUT_S: Final = 10
 _WORKER_TIMEOUT_S: Final = 30
 _CLOSE_TIMEOUT_S: Final = 5
+_TERMINAL_SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name))
+"""The terminal sends them to the processes of a local cluster as well. The parent gets them too, and ends these."""
 _LOCAL_HOST: Final = "127.0.0.1"
 _CERTIFICATES: Final = {"ca-file": "tls_ca_file", "client.cert": "tls_client_cert"}
 """Keys of ``distributed.comm.tls`` in Dask's configuration that a client needs, and the attributes with their values."""
@@ -93,7 +95,7 @@ def _start_local(distributed: ModuleType, jobs: int, opened: ExitStack) -> Any:
     scratch = opened.enter_context(tempfile.TemporaryDirectory(prefix="livebg-cluster-", ignore_cleanup_errors=True))
     with (
         dask.config.set({"distributed.scheduler.http.routes": [_LOCAL_PAGES], "distributed.worker.http.routes": []}),
-        _ignored_by_children(),
+        signals_blocked(_TERMINAL_SIGNALS),
     ):
         cluster = distributed.LocalCluster(
             host=_LOCAL_HOST,
@@ -110,23 +112,6 @@ def _start_local(distributed: ModuleType, jobs: int, opened: ExitStack) -> Any:
     client = distributed.Client(cluster, security=security, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
     opened.callback(_close_client, client)
     return client
-
-
-@contextmanager
-def _ignored_by_children() -> Iterator[None]:
-    """Let processes that start in the block, or by threads that do, ignore Ctrl-C, which the terminal sends to them as well.
-
-    The parent gets it after the block, and ends them.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # starting it later would unblock the signals
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _connect(distributed: ModuleType, address: ClusterAddress, opened: ExitStack) -> Any:

@@ -8,14 +8,13 @@ import multiprocessing
 import pickle
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, Final
 
 from livebg.errors import Cancelled
+from livebg.platform.interrupts import signals_blocked
 from livebg.rendering.worker import Task, TaskObserver, WorkerLost
 from livebg.rendering.worker_main import SIGNALS, STOP, serve
 
@@ -97,7 +96,7 @@ class WorkerProcess:
         self._pipe, theirs = context.Pipe()
         levels = {name: logging.getLogger(name).level for name in _LOGGERS}
         self._process = context.Process(target=serve, args=(theirs, levels), name="livebg worker", daemon=True)
-        with _signals_blocked():
+        with signals_blocked(SIGNALS):
             self._process.start()
         theirs.close()  # the process has the only other copy, so its end closes the pipe
 
@@ -128,17 +127,3 @@ def _receive(pipe: Connection) -> tuple[str, Any]:
         raise _PipeClosed from error
     kind, value = pickle.loads(content)
     return kind, value
-
-
-@contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Let processes that start in the ``with`` block ignore :data:`SIGNALS` from the beginning: they inherit the mask."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # otherwise it starts in the block, and unblocks some of the signals
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
