@@ -104,9 +104,9 @@ def _is_own(name: str) -> bool:
     return name in (MANIFEST, LOCK) or name in _LITTER or bool(_SEGMENT.fullmatch(name) or _PART.fullmatch(name))
 
 
-def remove_files(folder: Path, keep: frozenset[str] = frozenset({LOCK})) -> None:
-    """Remove livebg's files, except those named in ``keep``. The manifest is removed last. Raises OSError."""
-    others = {*unknown_files(folder), *keep}
+def remove_files(folder: Path) -> None:
+    """Remove livebg's files, except the lock. The manifest is removed last. Raises OSError."""
+    others = {*unknown_files(folder), LOCK}
     for name in sorted(_names(folder) - others, key=lambda name: (name == MANIFEST, not _ENTRY.fullmatch(name))):
         (folder / name).unlink(missing_ok=True)
 
