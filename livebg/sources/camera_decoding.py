@@ -17,6 +17,7 @@ from livebg.errors import SourceError
 from livebg.imaging.colorspace import convert_i420
 from livebg.imaging.frame import BT601, BT709, BT2020, UNSPECIFIED, ColorSpec, Frame, VideoFormat, empty_i420, planes
 from livebg.imaging.pyramid import split_channels
+from livebg.sources.pixel_layout import plane_views
 from livebg.v4l2 import abi
 
 CAMERA_COLOR: Final = ColorSpec(BT601, BT601, BT601)
@@ -185,14 +186,6 @@ def _convert(picture: CameraPicture) -> NDArray[np.uint8]:
 def _strided(data: bytes, start: int, shape: tuple[int, ...], stride: int) -> NDArray[np.uint8]:
     """Return a view of a plane of one or two channels that starts at byte ``start`` and has ``stride`` bytes per row."""
     return np.ndarray(shape, np.uint8, data, start, (stride, *([2] if len(shape) == 3 else []), 1))
-
-
-def plane_views(image: av.VideoFrame) -> list[NDArray[np.uint8]]:
-    """Return views of the planes of an 8-bit planar picture without row padding, each (height, width)."""
-    return [
-        np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-        for plane in image.planes
-    ]
 
 
 def average_row_pairs(

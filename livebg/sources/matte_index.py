@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from livebg.errors import SourceError
 from livebg.imaging.frame import Alpha8
 from livebg.sources.ffv1 import has_valid_checksums
-from livebg.sources.pixel_layout import Orientation
+from livebg.sources.pixel_layout import Orientation, plane_views
 from livebg.sources.video_file import is_cover, open_video
 
 _TOLERANCE_PER_S: Final = 2000
@@ -103,17 +103,11 @@ def alpha_of(path: Path, picture: av.VideoFrame, size: tuple[int, int]) -> Alpha
     if not full:
         tag = "has limited range" if picture.color_range == ColorRange.MPEG else "is not tagged as full range"
         raise SourceError(f"The matte {path} {tag}, so its levels are not alpha.", _EXPORT_HINT)
-    luma, *chroma = (_pixels(picture, number) for number in range(len(picture.planes)))
+    luma, *chroma = plane_views(picture)
     for plane in chroma:
         if plane.min() < _NEUTRAL - _NEUTRAL_TOLERANCE or plane.max() > _NEUTRAL + _NEUTRAL_TOLERANCE:
             raise SourceError(f"The matte {path} has color {at}, but a matte is gray.", _EXPORT_HINT)
     return luma.copy()
-
-
-def _pixels(picture: av.VideoFrame, number: int) -> Alpha8:
-    plane = picture.planes[number]
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-    return rows[:, : plane.width]
 
 
 def _check_streams(path: Path, container: InputContainer) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Frame, VideoFormat, empty_i420, planes
-from livebg.sources.camera_decoding import average_row_pairs, plane_views
+from livebg.sources.camera_decoding import average_row_pairs
 from livebg.sources.filter_graph import FilterGraph, Step, tone_map_steps
-from livebg.sources.pixel_layout import Orientation, PictureFormat
+from livebg.sources.pixel_layout import Orientation, PictureFormat, plane_views
 
 _WEBCAM_JPEG = "yuvj422p"
 """Has twice the chroma rows of I420; averaging them takes libswscale six times as long."""

@@ -1,11 +1,13 @@
-"""A decoded picture's properties: layout, color and orientation."""
+"""A decoded picture's properties, layout, color and orientation, and its planes."""
 
 import struct
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 import av
+import numpy as np
 from av.video.reformatter import ColorRange
+from numpy.typing import NDArray
 
 from livebg.imaging.frame import BT709, UNSPECIFIED, ColorSpec
 from livebg.sources.av_compat import display_matrix
@@ -112,3 +114,11 @@ class PictureFormat:
         color = ColorSpec(self.matrix, self.primaries, self.transfer, self.full_range)
         # A later guess would use the transposed height.
         return color.with_default_matrix(self.height) if self.orientation.transposed else color
+
+
+def plane_views(image: av.VideoFrame) -> list[NDArray[np.uint8]]:
+    """Return views of the planes of an 8-bit planar picture without row padding, each (height, width)."""
+    return [
+        np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+        for plane in image.planes
+    ]
