@@ -15,11 +15,11 @@ import numpy as np
 from av.container import InputContainer
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from livebg.errors import SourceError
 from livebg.imaging.frame import Alpha8
 from livebg.sources.ffv1 import has_valid_checksums
+from livebg.sources.packet_index import Ticks
 from livebg.sources.pixel_layout import Orientation, plane_views
 from livebg.sources.video_file import is_cover, open_video
 
@@ -33,9 +33,6 @@ _NEUTRAL_TOLERANCE: Final = 2
 _EXPORT_HINT: Final = "Export it as 8-bit gray or YUV video of full range, for example as FFV1 with the pixel format gray."
 _COPY_HINT: Final = "Get an undamaged copy of the file."
 _TIMES_HINT: Final = "Use the file that --keep-matte wrote for this video, or export it with every frame at its time."
-
-Ticks = NDArray[np.int64]
-"""Times in units of a time base, rising."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

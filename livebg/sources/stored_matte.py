@@ -20,14 +20,14 @@ _MAX_SKIPPED: Final = 100
 class StoredMatte:
     """The mattes of the frames in ``index``, each for the frame at its own time. A context manager.
 
-    Frames come in order, from anywhere in the index. ``threads`` is the number of decoder threads, 0 = automatic. Every picture
-    is checked as :func:`~livebg.sources.matte_index.alpha_of` does; a frame that has no matte is an error and never fully
-    visible. Not thread-safe. Raises :class:`~livebg.errors.SourceError` if the file cannot be read.
+    Frames come in order, from anywhere in the index. Every picture is checked as :func:`~livebg.sources.matte_index.alpha_of`
+    does; a frame that has no matte is an error and never fully visible. Not thread-safe. Raises
+    :class:`~livebg.errors.SourceError` if the file cannot be read.
     """
 
-    def __init__(self, index: MatteIndex, threads: int = 1) -> None:
-        self._index, self._threads = index, threads
-        self._container, self._stream = open_video(index.path, threads)
+    def __init__(self, index: MatteIndex) -> None:
+        self._index = index
+        self._container, self._stream = open_video(index.path, threads=1)
         self._pictures = self._decode()
         self._next: int | None = None
         """The number of the frame after the last one read; None before the first."""
@@ -84,7 +84,7 @@ class StoredMatte:
             if alpha is not None:
                 return alpha
         self.close()
-        self._container, self._stream = open_video(self._index.path, self._threads)
+        self._container, self._stream = open_video(self._index.path, threads=1)
         self._pictures = self._decode()
         return self._read(number)
 
