@@ -1,4 +1,7 @@
-"""Replaces small files atomically, for packages on several layers. Video files use :mod:`livebg.sinks.atomic_file`."""
+"""Replaces small files atomically and makes files durable, for packages on several layers.
+
+Video files use :mod:`livebg.sinks.atomic_file`.
+"""
 
 import errno
 import os
@@ -27,6 +30,15 @@ def write_atomically(path: Path, content: bytes) -> None:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a written file durable. Raises OSError: some file systems report a full disk only here."""
+    descriptor = os.open(path, os.O_RDWR)  # Windows cannot sync a file that is open for reading only
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

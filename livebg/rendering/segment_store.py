@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import TypeAdapter
 
 from livebg.errors import SinkError
-from livebg.platform.atomic_write import sync_folder
+from livebg.platform.atomic_write import sync_file, sync_folder
 from livebg.rendering.job_files import MANIFEST, entry_file, is_segment_file
 from livebg.rendering.manifest import Manifest
 from livebg.rendering.sealed_file import open_regular, read_sealed, write_sealed
@@ -43,7 +43,7 @@ def write_segment(folder: Path, result: "SegmentResult", manifest: str) -> None:
         problem = _problem(folder, result.index, file)
         if problem:
             raise SinkError(f"{file.path(folder)} {problem}.", "Check the disk and the network, and run the command again.")
-        _sync(file.path(folder))
+        sync_file(file.path(folder))
     sync_folder(folder)
     segment = _adapter().dump_python(result, mode="json")
     write_sealed(folder / entry_file(result.index), {"manifest": manifest, "segment": segment})
@@ -82,14 +82,6 @@ def _problem(folder: Path, index: int, file: "SegmentFile") -> str | None:
     except OSError:
         return "cannot be read"
     return "was modified"
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @cache

@@ -13,6 +13,7 @@ from typing import Final
 import av
 
 from livebg.errors import SinkError
+from livebg.platform.atomic_write import sync_file
 
 _FIXES: Final = MappingProxyType(
     {
@@ -91,12 +92,7 @@ class AtomicFile:
         """Rename the file to its final name. Raises SinkError if that fails, and then leaves nothing behind."""
         try:
             with writing(self._path):
-                # Some file systems report a full disk only here.
-                descriptor = os.open(self.part, os.O_RDONLY)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+                sync_file(self.part)
                 self._check_overwrite()
                 self.part.replace(self._path)
         except BaseException:

@@ -6,7 +6,6 @@ stores exactly: Matroska rounds times to milliseconds. The exact times are kept 
 
 from __future__ import annotations  # PyAV's classes are generic only in its stubs
 
-import os
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from av.packet import Packet
 
 from livebg.errors import ConfigError, SinkError
 from livebg.imaging.frame import ColorSpec, Composite, VideoFormat
+from livebg.platform.atomic_write import sync_file
 from livebg.sinks.atomic_file import writing
 from livebg.sinks.av_frames import stored_color, tag_color, to_av
 from livebg.sinks.codecs import Content, EncoderPlan, silence
@@ -95,12 +95,7 @@ class SegmentWriter:
         with writing(self._shown_as):
             self._mux(self._stream.encode(None))
             self._output.close()
-            # Some file systems report a full disk only here.
-            descriptor = os.open(self._path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_file(self._path)
         if self._packets != len(self.pts):
             counts = f"the encoder {self._plan.codec} returned {self._packets} packets for {len(self.pts)} pictures"
             raise SinkError(f"Cannot write {self._shown_as}: {counts}.", "Choose another codec.")
