@@ -17,7 +17,7 @@ from livebg.rendering.augmented_segmenter import PHOTO_SCALES, augmented
 from livebg.rendering.jobs import Job, JobResult, NetworkInfo
 from livebg.rendering.photo import Photo, check_suffix, render_photo, write_photo
 from livebg.rendering.worker import Worker
-from livebg.sinks.atomic_file import AtomicFile
+from livebg.sinks.atomic_file import AtomicFile, part_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class PhotoTask:
 
     @property
     def _part(self) -> Path:
-        return self.job.output.absolute().parent / f".livebg-{self.token}.part"
+        return part_path(self.job.output, self.token)
 
     @property
     def _mode(self) -> str:

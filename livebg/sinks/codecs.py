@@ -123,8 +123,8 @@ def _plan_picture(encoding: Encoding, container: str) -> EncoderPlan:
     options = _options(codec, encoding)
     tag = "hvc1" if codec == "libx265" and container in ("mp4", "mov") else None  # Apple's players need hvc1, not hev1
     # Encoders without a quality scale would use a bit rate for tiny pictures.
-    quantiser = None if options else _FIXED_QUANTIZER
-    return EncoderPlan(container, codec, options=options, tag=tag, quantizer=quantiser, gop_seconds=_GOP_S.get(codec))
+    quantizer = None if options else _FIXED_QUANTIZER
+    return EncoderPlan(container, codec, options=options, tag=tag, quantizer=quantizer, gop_seconds=_GOP_S.get(codec))
 
 
 def _plan_matte(encoding: Encoding, container: str) -> EncoderPlan:

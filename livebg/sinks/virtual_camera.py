@@ -8,8 +8,9 @@ from typing import Final, Literal
 import pyvirtualcam
 from pyvirtualcam.camera import BACKENDS
 
+from livebg.compositing.composite import with_color
 from livebg.errors import SinkError
-from livebg.imaging.colorspace import convert_i420, virtual_camera_color
+from livebg.imaging.colorspace import virtual_camera_color
 from livebg.imaging.frame import Composite, VideoFormat
 from livebg.interfaces import Sink
 from livebg.sinks.pipewire.libpipewire import Library
@@ -56,10 +57,9 @@ class VirtualCameraSink(Sink):
                 f"A composite at {float(time):.6f} s followed one at {float(self._last_time):.6f} s. Times must increase."
             )
         self._last_time = time
-        color = virtual_camera_color(composite.color)
-        data = composite.data if composite.color == color else convert_i420(composite.data, composite.color, color)
+        converted = with_color(composite, virtual_camera_color(composite.color))
         try:
-            self._camera.send(data)
+            self._camera.send(converted.data)
         except RuntimeError as error:  # only pyvirtualcam's own backend for OBS raises it
             raise SinkError(f"OBS's virtual camera no longer accepts pictures ({error}).", "Start it again.") from error
 
