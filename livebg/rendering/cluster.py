@@ -25,7 +25,7 @@ from livebg.rendering.cluster_results import verify_exists, verify_files
 from livebg.rendering.cluster_task import Assignment, Outcome, run_assignment
 from livebg.rendering.cluster_watch import WorkerWatch
 from livebg.rendering.jobs import JobResult
-from livebg.rendering.segment_result import SegmentResult
+from livebg.rendering.segments import SegmentResult
 from livebg.rendering.worker import DiscardableTask, ResultT, SharedTask, Task, TaskObserver, WorkerLost, Workers
 
 _LOG: Final = logging.getLogger(__name__)

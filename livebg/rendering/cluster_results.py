@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from livebg.errors import Cancelled, SinkError
-from livebg.rendering.segment_result import SegmentFile
+from livebg.rendering.segments import SegmentFile
 
 _FIRST_DELAY_S: Final = 0.1
 _MAX_DELAY_S: Final = 4.0

@@ -22,8 +22,8 @@ from livebg.rendering.folder_lock import LockedFolder, lock_folder
 from livebg.rendering.job_files import MANIFEST, entries, job_folder, remove_files, remove_leftovers, remove_segment
 from livebg.rendering.manifest import Manifest
 from livebg.rendering.report_text import format_time
-from livebg.rendering.segment_result import SegmentResult
 from livebg.rendering.segment_store import read_manifest, read_segment, write_manifest, write_segment
+from livebg.rendering.segments import SegmentResult
 from livebg.sinks.atomic_file import writing
 
 _LOG: Final = logging.getLogger(__name__)

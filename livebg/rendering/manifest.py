@@ -11,10 +11,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+import av
 from pydantic import TypeAdapter, ValidationError
 
 import livebg
 from livebg.errors import SourceError
+from livebg.native import kernel_status
 from livebg.rendering.report_text import format_time, listed
 from livebg.rendering.sealed_file import canonical, digest
 from livebg.rendering.segments import Segment
@@ -76,10 +78,6 @@ def package_versions() -> Mapping[str, str]:
 
     ``kernels`` is ``native`` or ``NumPy``. A package that is not installed is left out.
     """
-    import av  # slow to import, and `livebg jobs` does not need it
-
-    from livebg.native import kernel_status
-
     installed = {name: metadata.version(name) for name in _LIBRARIES if any(metadata.distributions(name=name))}
     ffmpeg = {name: ".".join(map(str, number)) for name, number in av.library_versions.items() if name != "libavdevice"}
     return {

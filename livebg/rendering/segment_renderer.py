@@ -20,8 +20,7 @@ from livebg.rendering.job_files import segment_file
 from livebg.rendering.jobs import Job, NetworkInfo
 from livebg.rendering.matting import Matting, matting
 from livebg.rendering.outputs import build_outputs, job_outputs
-from livebg.rendering.segment_result import SegmentFile, SegmentResult
-from livebg.rendering.segments import Segment
+from livebg.rendering.segments import Segment, SegmentFile, SegmentResult
 from livebg.rendering.worker import Worker
 from livebg.sinks.atomic_file import writing
 from livebg.sinks.codecs import Encoding, plan_encoder

@@ -4,7 +4,7 @@ import hashlib
 import os
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import TypeAdapter
 
@@ -13,9 +13,7 @@ from livebg.platform.atomic_write import sync_file, sync_folder
 from livebg.rendering.job_files import MANIFEST, entry_file, is_segment_file
 from livebg.rendering.manifest import Manifest
 from livebg.rendering.sealed_file import open_regular, read_sealed, write_sealed
-
-if TYPE_CHECKING:
-    from livebg.rendering.segment_result import SegmentFile, SegmentResult
+from livebg.rendering.segments import SegmentFile, SegmentResult
 
 _FORMAT: Final = 1
 """Version of these files. Jobs of another version start over."""
@@ -34,7 +32,7 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
     return Manifest.from_json(content.get("manifest")), str(content.get("output"))
 
 
-def write_segment(folder: Path, result: "SegmentResult", manifest: str) -> None:
+def write_segment(folder: Path, result: SegmentResult, manifest: str) -> None:
     """Make the files of a segment durable and verify them, then write its JSON file. ``manifest`` is the manifest's digest.
 
     Raises :class:`~livebg.errors.SinkError` for files that are not those of ``result``, and OSError.
@@ -49,7 +47,7 @@ def write_segment(folder: Path, result: "SegmentResult", manifest: str) -> None:
     write_sealed(folder / entry_file(result.index), {"manifest": manifest, "segment": segment})
 
 
-def read_segment(folder: Path, index: int, manifest: str) -> "SegmentResult":
+def read_segment(folder: Path, index: int, manifest: str) -> SegmentResult:
     """Return a finished segment, and hash all its files. Raises ValueError with the reason if it cannot be used, a predicate."""
     try:
         content = read_sealed(folder / entry_file(index))
@@ -66,7 +64,7 @@ def read_segment(folder: Path, index: int, manifest: str) -> "SegmentResult":
     return result
 
 
-def _problem(folder: Path, index: int, file: "SegmentFile") -> str | None:
+def _problem(folder: Path, index: int, file: SegmentFile) -> str | None:
     """Return why a file of a segment cannot be used, as a predicate; None if it is what it should be."""
     if not is_segment_file(file.name, index):
         return "belongs to another job"
@@ -85,7 +83,5 @@ def _problem(folder: Path, index: int, file: "SegmentFile") -> str | None:
 
 
 @cache
-def _adapter() -> "TypeAdapter[SegmentResult]":
-    from livebg.rendering.segment_result import SegmentResult  # imports what `livebg jobs` does not need
-
+def _adapter() -> TypeAdapter[SegmentResult]:
     return TypeAdapter(SegmentResult)

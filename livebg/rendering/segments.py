@@ -1,12 +1,15 @@
 """Segments: the parts of a video that are rendered independently, in any order and by anyone, always to the same bytes."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from livebg.rendering.jobs import NetworkInfo
 from livebg.sources.packet_index import PacketIndex, Ticks
 from livebg.sources.time_range import TimeRange
 
@@ -42,6 +45,35 @@ class Segment:
 
     def contains(self, pts: int) -> bool:
         return self.begin <= pts and (self.end is None or pts < self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFile:
+    """A finished file of a segment: its ``name`` in the job directory, its size in bytes, and the SHA-256 of its content, hex."""
+
+    name: str
+    size: int
+    sha256: str
+
+    def path(self, folder: Path) -> Path:
+        return folder / self.name
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentResult:
+    """A rendered segment.
+
+    ``pts`` are the times of its frames, rising, in ticks of the source's time base. ``files`` holds one file per output of the
+    job, by the output's key: ``video``, ``matte``, ``cutout``, ``plate``. All of them have the same frames. ``notes`` are clauses
+    on conversions, and ``damage`` counts what was wrong with the source's packets of this segment, by kind.
+    """
+
+    index: int
+    pts: tuple[int, ...]
+    files: Mapping[str, SegmentFile]
+    notes: tuple[str, ...]
+    damage: Mapping[str, int]
+    network: NetworkInfo | None
 
 
 def plan_segments(index: PacketIndex, start: float | None, end: float | None, segment_s: float | None = None) -> list[Segment]:

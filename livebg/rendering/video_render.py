@@ -20,8 +20,7 @@ from livebg.rendering.manifest import identify
 from livebg.rendering.matte_track import track_tags
 from livebg.rendering.outputs import check_extras, job_outputs, outputs_need_track
 from livebg.rendering.segment_renderer import SegmentTask
-from livebg.rendering.segment_result import SegmentResult
-from livebg.rendering.segments import Segment, decoded_range
+from livebg.rendering.segments import Segment, SegmentResult, decoded_range
 from livebg.rendering.video_plan import RenderOptions, plan_video
 from livebg.rendering.worker import Task
 from livebg.sinks.atomic_file import part_path

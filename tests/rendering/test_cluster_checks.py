@@ -16,7 +16,7 @@ from livebg.rendering.cluster_connection import Connection
 from livebg.rendering.cluster_paths import SharedPaths, with_absolute_paths
 from livebg.rendering.cluster_results import verify_files
 from livebg.rendering.fingerprint import CPU, environment_fingerprint
-from livebg.rendering.segment_result import SegmentFile
+from livebg.rendering.segments import SegmentFile
 from tests.support.cli_runner import LivebgCli
 
 REPORT: dict[str, Any] = {

@@ -23,7 +23,7 @@ from livebg.rendering.job_directory import JobDirectory
 from livebg.rendering.job_files import entry_file, job_folder
 from livebg.rendering.manifest import Manifest
 from livebg.rendering.sealed_file import digest
-from livebg.rendering.segment_result import SegmentResult
+from livebg.rendering.segments import SegmentResult
 from tests.support.render_jobs import COUNT, interrupted_job, make_manifest, render_job, render_segment
 
 REPEATED = "and is rendered again."

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from livebg.rendering.segment_result import SegmentFile, SegmentResult
+from livebg.rendering.segments import SegmentFile, SegmentResult
 from livebg.rendering.worker import Worker
 
 

@@ -19,8 +19,7 @@ from livebg.rendering.job_directory import JobDirectory
 from livebg.rendering.job_files import segment_file
 from livebg.rendering.jobs import NetworkInfo
 from livebg.rendering.manifest import Manifest, identify
-from livebg.rendering.segment_result import SegmentFile, SegmentResult
-from livebg.rendering.segments import Segment
+from livebg.rendering.segments import Segment, SegmentFile, SegmentResult
 
 COUNT: Final = 4
 SEGMENT_S: Final = 10
