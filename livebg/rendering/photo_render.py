@@ -1,12 +1,91 @@
-"""Renders one photo: a single task."""
+"""The render of one photo, which is a single task."""
 
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
+from livebg.compositing.backgrounds import StillBackground
+from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
-from livebg.rendering.jobs import Job, JobResult
-from livebg.rendering.photo_task import PhotoTask
+from livebg.factory import build_background, build_light, build_pipeline
+from livebg.interfaces import Background
+from livebg.pipeline import Passthrough, Pipeline
+from livebg.rendering.augmented_segmenter import PHOTO_SCALES, augmented
+from livebg.rendering.jobs import Job, JobResult, NetworkInfo
+from livebg.rendering.photo import Photo, check_suffix, render_photo, write_photo
 from livebg.rendering.video_plan import RenderOptions
-from livebg.rendering.worker import Task
+from livebg.rendering.worker import Task, Worker
+from livebg.sinks.atomic_file import AtomicFile, part_path
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoTask:
+    """Renders the photo of ``job`` into its output, whose folder exists.
+
+    ``overwrite`` replaces an existing output. ``consent`` turns the effect off (mode ``none``).
+    """
+
+    job: Job
+    settings: Settings
+    overwrite: bool = False
+    consent: Consent | None = None
+    token: str = field(default_factory=partial(secrets.token_hex, 6))
+    """Names the unfinished file, so that it can be removed if the process is killed."""
+
+    def run(self, worker: Worker) -> JobResult:
+        """Raise :class:`~livebg.errors.LivebgError` if the photo cannot be read, rendered or written. Then, and if the render
+        is stopped, no output remains."""
+        begin = time.perf_counter()
+        photo = Photo(self.job.input)
+        check_suffix(self.job.output, self._mode)
+        file = AtomicFile(self.job.output, overwrite=self.overwrite, not_same_as=self.job.input, part=self._part)
+        try:
+            background = build_background(self.settings) if self._mode in ("background", "greenscreen") else None
+            still = background if isinstance(background, StillBackground) else None
+            processor, network = self._processor(worker, photo, background)
+            image = render_photo(photo, processor, self._mode, still, build_light(self.settings))
+            worker.advance(1)
+            write_photo(image, file, self.job.output)
+        finally:
+            file.rollback()
+        return JobResult(self.job, 1, time.perf_counter() - begin, network, photo.notes)
+
+    def discard(self) -> None:
+        """See :class:`~livebg.rendering.worker.DiscardableTask`."""
+        with suppress(OSError):
+            self._part.unlink()
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """See :class:`~livebg.rendering.worker.SharedTask`."""
+        return (self.job.input,)
+
+    @property
+    def folder(self) -> Path:
+        """See :class:`~livebg.rendering.worker.SharedTask`."""
+        return self.job.output.parent
+
+    @property
+    def _part(self) -> Path:
+        return part_path(self.job.output, self.token)
+
+    @property
+    def _mode(self) -> str:
+        return self.settings.effect.mode if self.consent is None else "none"
+
+    def _processor(
+        self, worker: Worker, photo: Photo, background: Background | None
+    ) -> tuple[Pipeline | Passthrough, NetworkInfo | None]:
+        if self.consent is not None:
+            return Passthrough(self.consent), None
+        segmenter = augmented(worker.segmenter(self.settings), self.settings, PHOTO_SCALES)
+        size = segmenter.input_size(photo.frame.width, photo.frame.height)
+        pipeline = build_pipeline(self.settings, segmenter, background=background)
+        return pipeline, NetworkInfo(segmenter.name, segmenter.provider, size)
 
 
 class PhotoRender:

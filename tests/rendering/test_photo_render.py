@@ -13,7 +13,7 @@ from livebg.errors import Cancelled, ConfigError, LivebgError, SinkError, Source
 from livebg.interfaces import Segmenter
 from livebg.rendering.cached_segmenter import load_segmenter
 from livebg.rendering.jobs import Job
-from livebg.rendering.photo_task import PhotoTask
+from livebg.rendering.photo_render import PhotoTask
 from livebg.rendering.worker import LocalWorker, Worker
 from livebg.rendering.workers import open_workers
 from tests.support.cli_runner import LivebgCli
