@@ -19,11 +19,10 @@ from livebg.config.settings import Settings
 from livebg.errors import Cancelled, LivebgError
 from livebg.rendering.cluster_address import ClusterAddress
 from livebg.rendering.cluster_checks import cpu_notes, describe_worker, machine_id, notice, required
-from livebg.rendering.cluster_connection import Connection
+from livebg.rendering.cluster_connection import Connection, WorkerWatch
 from livebg.rendering.cluster_paths import SharedPaths, background_file, check_on_worker, probe_name
 from livebg.rendering.cluster_results import verify_exists, verify_files
 from livebg.rendering.cluster_task import Assignment, Outcome, run_assignment
-from livebg.rendering.cluster_watch import WorkerWatch
 from livebg.rendering.jobs import JobResult
 from livebg.rendering.segments import SegmentResult
 from livebg.rendering.worker import DiscardableTask, ResultT, SharedTask, Task, TaskObserver, WorkerLost, Workers
