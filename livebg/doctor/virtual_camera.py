@@ -67,7 +67,7 @@ def exclusive_caps(context: CheckContext, loopback: LoopbackInfo) -> Finding:
     one = loopback.device
     if not (one.captures and one.outputs):
         return ok("It announces one direction at a time, as Chromium requires")
-    if _parameter(context.host, one.path, "exclusive_caps") == "Y":
+    if _has_exclusive_caps(context.host, one):
         return ok("It was created with exclusive_caps=1, as Chromium requires")
     return fail(
         f"{one.path} was created without exclusive_caps=1, so Chromium and programs based on it do not list it", _SETUP_AND_RELOAD
@@ -193,13 +193,11 @@ def _groups(host: Host) -> list[tuple[str, int, list[str]]]:
     return [(row[0], int(row[2]), row[3].split(",")) for row in rows if len(row) == 4 and row[2].isdecimal()]
 
 
-def _parameter(host: Host, path: Path, name: str) -> str | None:
-    """Return a module parameter of this device, or None if it is unknown."""
+def _has_exclusive_caps(host: Host, one: Device) -> bool:
+    """Return whether the device was created with exclusive_caps=1; False if unknown."""
     numbers = (host.read("/sys/module/v4l2loopback/parameters/video_nr") or "").split(",")
-    values = (host.read(f"/sys/module/v4l2loopback/parameters/{name}") or "").split(",")
-    mine = path.name.removeprefix("video")
-    at = numbers.index(mine) if mine in numbers else None
-    return values[at] if at is not None and at < len(values) else None
+    values = (host.read("/sys/module/v4l2loopback/parameters/exclusive_caps") or "").split(",")
+    return (one.path.name.removeprefix("video"), "Y") in zip(numbers, values, strict=False)
 
 
 def _has_writer(host: Host, one: Device) -> bool | None:
@@ -210,7 +208,7 @@ def _has_writer(host: Host, one: Device) -> bool | None:
         state = host.read(f"/sys/devices/virtual/video4linux/{one.path.name}/state")
     except OSError:  # reading fails while there is no state
         return False
-    return None if state is None and _parameter(host, one.path, "exclusive_caps") != "Y" else state == "capture"
+    return None if state is None and not _has_exclusive_caps(host, one) else state == "capture"
 
 
 def _keeps_format(host: Host, one: Device) -> bool | None:
