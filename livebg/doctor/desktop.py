@@ -6,6 +6,7 @@ from typing import Final
 from livebg.doctor import pipewire as pipewire_camera
 from livebg.doctor.context import CheckContext, Finding, fail, ok, skipped, warn
 from livebg.system.host import Host, ToolMissing, install_package, last_line
+from livebg.system.session_bus import PORTAL, PORTAL_PATH
 
 _WATCHER: Final = "org.kde.StatusNotifierWatcher"
 _FLATPAKS: Final = {
@@ -22,8 +23,10 @@ _FLATPAKS: Final = {
     "org.signal.Signal": "Signal",
     "com.github.IsmaelMartinez.teams_for_linux": "Teams for Linux",
 }
-_PORTAL: Final = "/usr/share/dbus-1/services/org.freedesktop.portal.Desktop.service"
-_INSTALL: Final = "Install xdg-desktop-portal and its backend for your desktop (-gnome, -kde, -gtk or -wlr), then log in again"
+_PORTAL_FILE: Final = f"/usr/share/dbus-1/services/{PORTAL}.service"
+_INSTALL_PORTAL: Final = (
+    "Install xdg-desktop-portal and its backend for your desktop (-gnome, -kde, -gtk or -wlr), then log in again"
+)
 _SNAPS: Final = ("firefox", "chromium", "brave", "opera", "zoom-client", "slack", "discord", "signal-desktop", "teams-for-linux")
 
 
@@ -149,11 +152,11 @@ def snap(context: CheckContext) -> Finding:
 
 def portal(context: CheckContext) -> Finding:
     """Check that the desktop portal, which sandboxed apps use, reports a camera. Does not start the portal."""
-    target = ("org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop", "org.freedesktop.DBus.Properties", "Get")
+    target = (PORTAL, PORTAL_PATH, "org.freedesktop.DBus.Properties", "Get")
     query = ("busctl", "--user", "--auto-start=no", "call", *target, "ss", "org.freedesktop.portal.Camera", "IsCameraPresent")
     answer = context.host.commands.run(*query)
-    if answer.code and context.backend in ("pipewire", "both") and not context.host.path(_PORTAL).exists():
-        return warn("The desktop portal, through which browsers find PipeWire cameras, is not installed", _INSTALL)
+    if answer.code and context.backend in ("pipewire", "both") and not context.host.path(_PORTAL_FILE).exists():
+        return warn("The desktop portal, through which browsers find PipeWire cameras, is not installed", _INSTALL_PORTAL)
     if answer.code:
         return skipped("The desktop portal is not running or does not support cameras")
     if "true" in answer.out:

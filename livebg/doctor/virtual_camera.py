@@ -8,14 +8,13 @@ from typing import Final
 from livebg.config.parsing import parse_size
 from livebg.doctor.context import NO_DEVICE, CheckContext, Finding, fail, format_processes, needs_loopback, ok, skipped, warn
 from livebg.doctor.kernel_module import RELOAD, SETUP
-from livebg.setup.loopback import loaded
+from livebg.setup.loopback import MAX_DEVICE_NUMBER, loaded
 from livebg.system.devices import LoopbackInfo
 from livebg.system.host import Host
 from livebg.v4l2.client_usage import Subscription
 from livebg.v4l2.device import Device
 from livebg.v4l2.find_camera import GROUP_ADVICE
 
-_FIREFOX_MAX_DEVICES: Final = 64
 _MIN_OPENERS: Final = 4
 """livebg opens the device up to twice, the video call app once, its settings page or PipeWire once."""
 _SETUP_AND_RELOAD: Final = f"{SETUP}, then {RELOAD}"
@@ -78,9 +77,10 @@ def exclusive_caps(context: CheckContext, loopback: LoopbackInfo) -> Finding:
 def number(context: CheckContext, loopback: LoopbackInfo) -> Finding:  # noqa: ARG001 - signature of all checks
     """Check that the device number is below 64, because Firefox ignores higher numbers."""
     one = loopback.device
-    if int(one.path.name.removeprefix("video")) < _FIREFOX_MAX_DEVICES:
-        return ok(f"Its number is below {_FIREFOX_MAX_DEVICES}, so Firefox finds it")
-    return warn(f"Firefox ignores {one.path}, because its number is not below {_FIREFOX_MAX_DEVICES}", _SETUP_AND_RELOAD)
+    limit = MAX_DEVICE_NUMBER + 1
+    if int(one.path.name.removeprefix("video")) < limit:
+        return ok(f"Its number is below {limit}, so Firefox finds it")
+    return warn(f"Firefox ignores {one.path}, because its number is not below {limit}", _SETUP_AND_RELOAD)
 
 
 @needs_loopback
