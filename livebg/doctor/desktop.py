@@ -52,7 +52,7 @@ def pipewire(context: CheckContext) -> Finding:
     try:
         dump = context.host.commands.run("pw-dump")
     except ToolMissing:
-        return _wireplumber(context)
+        return _check_with_wpctl(context)
     if dump.code:
         return skipped(f"PipeWire is not running ({last_line(dump.err) or 'pw-dump failed'})")
     properties = list(pipewire_camera.properties(dump.out))
@@ -85,8 +85,8 @@ def _not_offered(context: CheckContext, how: str) -> Finding:
     return fail(found, f"{pipewire_camera.RESTART_WIREPLUMBER} (`livebg setup` makes livebg start first)")
 
 
-def _wireplumber(context: CheckContext) -> Finding:
-    """Same check with wpctl, if pw-dump is not installed."""
+def _check_with_wpctl(context: CheckContext) -> Finding:
+    """Check the same with wpctl, if pw-dump is not installed."""
     try:
         table = context.host.commands.run("wpctl", "status")
     except ToolMissing:
@@ -106,7 +106,7 @@ def _video_sources(table: str) -> str:
 
 
 def _shows_icons(host: Host) -> bool | None:
-    """Whether a tray host is on the session bus; None if the bus does not respond. Starts no service."""
+    """Return whether a tray host is on the session bus; None if the bus does not respond. Starts no service."""
     bus = "org.freedesktop.DBus"
     object_path = "/org/freedesktop/DBus"
     try:
@@ -172,7 +172,7 @@ def _sees_devices(host: Host, app: str) -> bool:
 
 
 def _is_connected(host: Host, name: str) -> bool:
-    """Whether the camera plug of a snap is connected to a slot: ``camera  zoom-client:camera  :camera  -``."""
+    """Return whether the camera plug of a snap is connected to a slot: ``camera  zoom-client:camera  :camera  -``."""
     rows = [line.split() for line in host.commands.run("snap", "connections", name).out.splitlines()]
     return any(row[:2] == ["camera", f"{name}:camera"] and len(row) > 2 and row[2] != "-" for row in rows)
 

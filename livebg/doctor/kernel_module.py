@@ -139,7 +139,7 @@ def _dkms_status(host: Host) -> str:
 
 
 def _secure_boot(host: Host) -> bool | None:
-    """Whether Secure Boot is on; None if the firmware does not support it."""
+    """Return whether Secure Boot is on; None if the firmware does not support it."""
     variables = host.path(f"{_EFI_FOLDER}/efivars")
     for variable in sorted(variables.glob("SecureBoot-*")) if variables.is_dir() else ():
         return variable.read_bytes()[-1:] == b"\x01"  # the value follows four bytes of attributes
@@ -163,7 +163,7 @@ def _key(host: Host) -> tuple[str | None, bool]:
 
 
 def _is_signed(host: Host) -> bool | None:
-    """Whether the module is signed; None if unknown."""
+    """Return whether the module is signed; None if unknown."""
     signer = host.commands.try_run("modinfo", "--field", "signer", "v4l2loopback")
     return bool(signer.out.strip()) if signer.code == 0 else None
 
@@ -175,13 +175,16 @@ def _rebuild_command(host: Host) -> str:
 
 
 def _was_rejected(host: Host) -> bool:
-    """Whether the journal reports a rejected v4l2loopback or unnamed module. Users may lack permission to read all of it."""
+    """Return whether the journal, as far as this user may read it, reports a rejected v4l2loopback or unnamed module."""
     command = ("journalctl", "--boot", "--quiet", "--no-pager", "--output=cat", f"--grep={_JOURNAL_PATTERN}")
     return bool(_REJECTION.search(host.commands.try_run(*command).out))
 
 
 def _loads_at_boot(host: Host) -> bool:
-    """Whether systemd loads the module at boot. A file in /etc overrides a file of the same name in /run, then in /usr/lib."""
+    """Return whether systemd loads the module at boot.
+
+    A file in /etc overrides a file of the same name in /run, then in /usr/lib.
+    """
     places = [host.path(f"{parent}/modules-load.d") for parent in ("/usr/lib", "/run", "/etc")]
     files = {file.name: file for place in places if place.is_dir() for file in place.glob("*.conf")}
     texts = [host.read("/etc/modules") or "", *(file.read_text(errors="replace") for file in files.values())]

@@ -85,7 +85,7 @@ def listed_once(context: CheckContext) -> Finding:
 
 
 def runs(host: Host) -> bool:
-    """Whether PipeWire's socket exists."""
+    """Return whether PipeWire's socket exists."""
     folder = host.environment.get("PIPEWIRE_RUNTIME_DIR") or host.environment.get("XDG_RUNTIME_DIR")
     return bool(folder) and host.path(Path(folder or "") / "pipewire-0").exists()
 

@@ -201,7 +201,7 @@ def _has_exclusive_caps(host: Host, one: Device) -> bool:
 
 
 def _has_writer(host: Host, one: Device) -> bool | None:
-    """Whether the device reports a writer; None if unknown, because 0.12 has no attribute for it."""
+    """Return whether the device reports a writer; None if unknown, because 0.12 has no attribute for it."""
     if not (one.captures and one.outputs):
         return one.captures
     try:
@@ -212,7 +212,7 @@ def _has_writer(host: Host, one: Device) -> bool | None:
 
 
 def _keeps_format(host: Host, one: Device) -> bool | None:
-    """Whether keep_format is set; None if v4l2-ctl is not installed."""
+    """Return whether keep_format is set; None if v4l2-ctl is not installed."""
     control = host.commands.try_run("v4l2-ctl", "-d", str(one.path), "-C", "keep_format")
     match = re.search(r"keep_format:\s*(\d)", control.out)
     return match[1] == "1" if match else None

@@ -66,7 +66,7 @@ def take(
 
 
 def _is_final(seen: PreviewFrame) -> bool:
-    """Whether waiting is pointless: the user paused the camera, or switched the effect off, so there is no matte."""
+    """Return whether waiting is pointless: the user paused the camera, or switched the effect off, so there is no matte."""
     effect_off = seen.status is not None and seen.status.mode == "none" and not seen.placeholder and seen.number is not None
     return effect_off or (seen.status is not None and seen.status.state == "paused")
 

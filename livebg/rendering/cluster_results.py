@@ -26,7 +26,7 @@ def verify_files(files: Iterable[SegmentFile], folder: Path, wait: Callable[[flo
 
 
 def verify_exists(path: Path, wait: Callable[[float], bool]) -> None:
-    """As :func:`verify_files`, for a file whose content is unknown."""
+    """Wait for a file as :func:`verify_files` does, if its content is unknown."""
     _wait_for(path, lambda: None if path.is_file() else "does not exist", wait)
 
 

@@ -161,7 +161,7 @@ class JobDirectory:
         return found
 
     def _indexes(self) -> Collection[int]:
-        """The finished segments, which need not be read for that."""
+        """Return the finished segments, which need not be read for that."""
         if self._finished is not None:
             return self._finished
         with suppress(FileNotFoundError):

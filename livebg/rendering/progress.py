@@ -66,7 +66,7 @@ class RenderProgress:
                 self._job(job)
 
     def start(self, job: Job, total: int | None, resumed: int = 0) -> None:
-        """The render of a file starts. It has ``total`` frames, if known, of which ``resumed`` are done."""
+        """Record the start of a file's render. It has ``total`` frames, if known, of which ``resumed`` are done."""
         with self._lock:
             progress = self._job(job)
             if progress.total is None and total is not None:
@@ -81,7 +81,7 @@ class RenderProgress:
                 self._samples.append(_Sample(self._clock(), 0, 0))
 
     def analyze(self, job: Job, frames: int) -> None:
-        """``frames`` frames of a file are analyzed, which precedes its render."""
+        """Set the number of a file's frames that are analyzed, which precedes its render."""
         with self._lock:
             progress = self._job(job)
             if progress.total and not progress.analysis:
@@ -92,7 +92,7 @@ class RenderProgress:
             self._work(more)
 
     def advance(self, job: Job, frames: int) -> None:
-        """``frames`` frames of a file are done, those of earlier runs included; fewer than before if a part is tried again."""
+        """Set the number of a file's frames that are done, also by earlier runs; fewer than before if a part is tried again."""
         with self._lock:
             progress = self._job(job)
             more = frames - progress.frames
@@ -102,7 +102,7 @@ class RenderProgress:
             progress.analyzed = progress.analysis
 
     def end(self, job: Job) -> None:
-        """A file is finished, or has failed: nothing of it remains to be done."""
+        """Record that a file is finished, or has failed: nothing of it remains to be done."""
         with self._lock:
             progress = self._job(job)
             if job in self._ended:

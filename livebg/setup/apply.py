@@ -100,7 +100,7 @@ def _restore(file: FileChange) -> None:
 
 
 def _nothing_to_restore(file: FileChange) -> bool:
-    """Whether there is nothing to restore: the file was never written, or was changed since."""
+    """Return whether there is nothing to restore: the file was never written, or was changed since."""
     return files.read(file.path) != file.after
 
 

@@ -202,7 +202,7 @@ def device_step(machine: Machine, label: str, devices: Iterable[DeviceOptions]) 
 
 
 def loaded(host: Host) -> bool:
-    """Whether the kernel module is loaded."""
+    """Return whether the kernel module is loaded."""
     return host.path(f"/sys/module/{MODULE}").is_dir()
 
 

@@ -31,7 +31,7 @@ _DIALOG_TIMEOUT_S: Final = 600.0
 
 
 def has_bus() -> bool:
-    """Whether the session bus responds."""
+    """Return whether the session bus responds."""
     try:
         with session_bus():
             return True
@@ -40,7 +40,7 @@ def has_bus() -> bool:
 
 
 def shows_icons() -> bool:
-    """Whether a tray host (StatusNotifierWatcher) is on the session bus. Starts no service."""
+    """Return whether a tray host (StatusNotifierWatcher) is on the session bus. Starts no service."""
     try:
         with session_bus() as bus:
             from jeepney.bus_messages import message_bus
@@ -107,7 +107,7 @@ def import_system_gi() -> bool:
 
 
 def has_xembed_tray() -> bool:
-    """Whether the X server has a system tray of the older XEmbed protocol."""
+    """Return whether the X server has a system tray of the older XEmbed protocol."""
     from Xlib.display import Display
     from Xlib.error import DisplayError as XDisplayError
 

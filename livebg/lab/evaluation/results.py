@@ -47,7 +47,7 @@ class Section:
 
     @cached_property
     def differences(self) -> dict[str, dict[str, Summary | None]]:
-        """Returns the paired differences, evaluated network minus other, by the other's name and the measure's name."""
+        """The paired differences, evaluated network minus other, by the other's name and the measure's name."""
         (_, ours), *others = self.scores.items()
         return {
             name: {key: paired_difference(ours.values[key], other.values[key]) for key in other.values} for name, other in others

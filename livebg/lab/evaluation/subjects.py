@@ -44,7 +44,7 @@ class Subjects:
 
     @property
     def about(self) -> str:
-        """Returns a description of actors and rooms, as a clause."""
+        """A description of actors and rooms, as a clause."""
         people = "people cut out of pictures and green-screen clips" if self.people or self.screens else "procedural people"
         return f"{people} over {'rooms' if self.rooms else 'procedural rooms'}"
 
