@@ -64,15 +64,15 @@ def summarize(values: Sequence[float] | Values, block: int = 1) -> Summary | Non
     return Summary(mean, float(error), float(low), float(high), known.size)
 
 
-def paired_difference(first: Sequence[float] | Values, second: Sequence[float] | Values, block: int = 1) -> Summary | None:
-    """Summarize ``first - second`` over the same pictures or frames: much tighter than comparing two independent means.
+def paired_difference(first: Sequence[float] | Values, second: Sequence[float] | Values) -> Summary | None:
+    """Summarize ``first - second`` over the same pictures or clips: much tighter than comparing two independent means.
 
     Raises ValueError if the lengths differ; returns None if no pair is complete.
     """
     ours, theirs = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if ours.shape != theirs.shape:
         raise ValueError(f"Pairs need two series of equal length, got {ours.shape} and {theirs.shape}.")
-    return summarize(ours - theirs, block)
+    return summarize(ours - theirs)
 
 
 def clip_block(frames: int) -> int:

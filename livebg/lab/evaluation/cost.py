@@ -47,12 +47,11 @@ class Costs:
     reference: str
     rounds: int
     networks: Mapping[str, Cost]
-    name: str = "CPU"
 
     def facts(self) -> dict[str, Any]:
         """Return the costs as JSON-compatible data."""
         networks = {name: asdict(cost) for name, cost in self.networks.items()}
-        return {"section": self.name, "reference": self.reference, "rounds": self.rounds, "networks": networks}
+        return {"section": "CPU", "reference": self.reference, "rounds": self.rounds, "networks": networks}
 
 
 def measure_cost(candidates: Sequence[Candidate], networks: Mapping[str, Network], reference: str) -> Costs:

@@ -22,6 +22,8 @@ SECTIONS: Final = ("pictures", "rooms", "moving", "real", "cost")
 MOTIONS_MEASURED: Final = ("slow", "fast")
 """The default motions."""
 
+_REAL_FRAMES: Final = 90
+"""Frames per real clip."""
 _NO_DATA: Final = "no --data folder given"
 
 
@@ -36,7 +38,7 @@ class EvaluationConfig:
     - ``sections``: names from :data:`SECTIONS`; ``motions``: names from :data:`livebg.synthetic.MOTIONS`.
     - ``step``: use every ``step``-th picture and room.
     - ``clips``, ``frames``: moving clips per motion and frames per clip.
-    - ``real_frames``: frames per real clip; ``all_clips``: use all real clips, not only the hold-out.
+    - ``all_clips``: use all real clips, not only the hold-out.
     - ``teacher``: matting network whose alpha is the reference for real clips; ``sheets``: folder of the contact sheets.
     """
 
@@ -46,7 +48,6 @@ class EvaluationConfig:
     step: int = 1
     clips: int = 8
     frames: int = 30
-    real_frames: int = 90
     all_clips: bool = False
     teacher: Candidate | None = None
     sheets: Path | None = None
@@ -114,7 +115,7 @@ def _real(networks: Mapping[str, Network], config: EvaluationConfig) -> Iterator
     found = clips(config.data, all_of_them=config.all_clips) if config.data else []
     if found:
         teacher = config.teacher.open() if config.teacher else None
-        yield measure_real(networks, found, config.real_frames, teacher, config.sheets)
+        yield measure_real(networks, found, _REAL_FRAMES, teacher, config.sheets)
     else:
         kind = "clips" if config.all_clips else "held-out clips"
         yield Skipped("real clips", f"no {kind} in {config.data}/video" if config.data else _NO_DATA)
