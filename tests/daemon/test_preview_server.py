@@ -21,27 +21,21 @@ BYTES = SIZE[0] * SIZE[1] * 3 // 2
 
 
 @pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with temporary_runtime_dir(monkeypatch) as folder:
-        yield folder
-
-
-@pytest.fixture
-def preview(folder: Path) -> Iterator[PreviewSession]:
-    with PreviewSession(folder).on() as preview:
+def preview(runtime: Path) -> Iterator[PreviewSession]:
+    with PreviewSession(runtime).on() as preview:
         yield preview
 
 
 @pytest.fixture
-def one_second_session(folder: Path) -> Iterator[PreviewSession]:
+def one_second_session(runtime: Path) -> Iterator[PreviewSession]:
     """Hangs up after a second."""
-    with PreviewSession(folder, timeout=1.0).on() as preview:
+    with PreviewSession(runtime, timeout=1.0).on() as preview:
         yield preview
 
 
 @pytest.fixture(scope="module")
 def shared_session() -> Iterator[PreviewSession]:
-    with pytest.MonkeyPatch.context() as patch, temporary_runtime_dir(patch) as folder, PreviewSession(folder).on() as preview:
+    with pytest.MonkeyPatch.context() as patch, temporary_runtime_dir(patch) as runtime, PreviewSession(runtime).on() as preview:
         yield preview
 
 
@@ -107,8 +101,8 @@ def test_invalid_request_is_rejected_and_camera_stays_off(
         assert json.loads(client.line())["ok"] is True
 
 
-def test_original_view_is_not_available_by_default(folder: Path) -> None:
-    with PreviewSession(folder, shows=views()).on() as preview, RawClient(preview.path) as client:
+def test_original_view_is_not_available_by_default(runtime: Path) -> None:
+    with PreviewSession(runtime, shows=views()).on() as preview, RawClient(preview.path) as client:
         client.ask("original")
         assert error_of(client.line()) == "Invalid views of look. Pass each of composite, alpha at most once."
 
@@ -178,8 +172,8 @@ def test_client_that_disconnects_early_is_dropped(preview: PreviewSession, said:
     assert caplog.records == []
 
 
-def test_client_limit_is_reported_and_slot_is_reused(folder: Path) -> None:
-    with PreviewSession(folder, most=3).on() as preview, ExitStack() as stack:
+def test_client_limit_is_reported_and_slot_is_reused(runtime: Path) -> None:
+    with PreviewSession(runtime, most=3).on() as preview, ExitStack() as stack:
         channels = [stack.enter_context(preview.channel()) for _ in range(3)]
         for channel in channels:
             assert channel.next_frame(["composite"]).pictures
@@ -207,8 +201,8 @@ def test_1000_connections_do_not_stop_output(one_second_session: PreviewSession)
     wait_for(lambda: is_accepted(one_second_session), "an answer after them")
 
 
-def test_close_does_not_wait_for_client_that_never_reads(folder: Path) -> None:
-    with PreviewSession(folder).on() as preview:
+def test_close_does_not_wait_for_client_that_never_reads(runtime: Path) -> None:
+    with PreviewSession(runtime).on() as preview:
         deaf = RawClient(preview.path)
         deaf.ask("composite", after=0)
         wait_for(lambda: preview.live.audience.count == 1, "its seat")

@@ -14,7 +14,7 @@ import pytest
 
 from livebg.daemon.server import ControlServer, no_arguments
 from livebg.errors import ConfigError, SourceError
-from tests.support.fake_daemon import DEADLINE, LineClient, temporary_runtime_dir
+from tests.support.fake_daemon import DEADLINE, LineClient
 
 ASKED = b'{"version": 2, "command": "echo", "arguments": {"word": "well"}}\n'
 ANSWERED = {"version": 2, "ok": True, "result": {"word": "well"}}
@@ -44,17 +44,11 @@ COMMANDS = {
 
 
 @pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with temporary_runtime_dir(monkeypatch) as folder:
-        yield folder
-
-
-@pytest.fixture
-def path(folder: Path) -> Iterator[Path]:
+def path(runtime: Path) -> Iterator[Path]:
     """The socket of a server of COMMANDS."""
-    server = ControlServer(folder / "s", COMMANDS)
+    server = ControlServer(runtime / "s", COMMANDS)
     server.start()
-    yield folder / "s"
+    yield runtime / "s"
     server.close()
 
 
@@ -174,24 +168,24 @@ def test_internal_error_is_reported_and_logged(
         assert receive(caller) == ANSWERED
 
 
-def test_commands_run_concurrently(folder: Path) -> None:
+def test_commands_run_concurrently(runtime: Path) -> None:
     """Two that wait for each other both answer."""
     both = threading.Barrier(2, timeout=DEADLINE)
-    server = ControlServer(folder / "s", {"meet": no_arguments(lambda: both.wait() >= 0)})
+    server = ControlServer(runtime / "s", {"meet": no_arguments(lambda: both.wait() >= 0)})
     server.start()
-    with LineClient(folder / "s") as one, LineClient(folder / "s") as other:
+    with LineClient(runtime / "s") as one, LineClient(runtime / "s") as other:
         one.send(request("meet"))
         other.send(request("meet"))
         assert receive(one)["result"] is receive(other)["result"] is True
     server.close()
 
 
-def test_socket_mode_is_0600_for_any_umask(folder: Path) -> None:
+def test_socket_mode_is_0600_for_any_umask(runtime: Path) -> None:
     before = os.umask(0)
     try:
-        server = ControlServer(folder / "s", {})
+        server = ControlServer(runtime / "s", {})
         server.start()
-        mode = (folder / "s").stat().st_mode
+        mode = (runtime / "s").stat().st_mode
         server.close()
     finally:
         os.umask(before)
@@ -199,30 +193,30 @@ def test_socket_mode_is_0600_for_any_umask(folder: Path) -> None:
     assert stat.S_IMODE(mode) == 0o600
 
 
-def test_closing_removes_socket_and_allows_restart(folder: Path) -> None:
+def test_closing_removes_socket_and_allows_restart(runtime: Path) -> None:
     for _ in range(3):
-        server = ControlServer(folder / "s", COMMANDS)
+        server = ControlServer(runtime / "s", COMMANDS)
         server.start()
-        with LineClient(folder / "s") as caller:
+        with LineClient(runtime / "s") as caller:
             caller.send(ASKED)
             assert receive(caller) == ANSWERED
         server.close()
         server.close()
-        assert list(folder.iterdir()) == []
+        assert list(runtime.iterdir()) == []
 
 
-def test_closing_before_start_does_nothing(folder: Path) -> None:
-    (folder / "s").touch()
-    ControlServer(folder / "s", {}).close()
-    assert (folder / "s").exists()
+def test_closing_before_start_does_nothing(runtime: Path) -> None:
+    (runtime / "s").touch()
+    ControlServer(runtime / "s", {}).close()
+    assert (runtime / "s").exists()
 
 
-def test_server_closes_when_folder_is_gone(folder: Path) -> None:
-    (folder / "there").mkdir()
-    server = ControlServer(folder / "there" / "s", {})
+def test_server_closes_when_folder_is_gone(runtime: Path) -> None:
+    (runtime / "there").mkdir()
+    server = ControlServer(runtime / "there" / "s", {})
     server.start()
-    (folder / "there" / "s").unlink()
-    (folder / "there").rmdir()
+    (runtime / "there" / "s").unlink()
+    (runtime / "there").rmdir()
     server.close()
 
 
@@ -234,13 +228,13 @@ def test_listening_on_used_path_fails(path: Path) -> None:
         assert receive(caller) == ANSWERED
 
 
-def test_listening_in_missing_folder_fails(folder: Path) -> None:
+def test_listening_in_missing_folder_fails(runtime: Path) -> None:
     with pytest.raises(ConfigError, match=r"Cannot listen on .*/missing/s \(No such file or directory\)\. "):
-        ControlServer(folder / "missing" / "s", {}).start()
+        ControlServer(runtime / "missing" / "s", {}).start()
 
 
-def test_listening_on_too_long_path_fails(folder: Path) -> None:
-    long = folder / ("s" * (104 - len(bytes(folder)) - 1))
+def test_listening_on_too_long_path_fails(runtime: Path) -> None:
+    long = runtime / ("s" * (104 - len(bytes(runtime)) - 1))
     sentence = f"The path of the control socket {long} has 104 bytes; the maximum is 103. Set XDG_RUNTIME_DIR to a shorter path."
     with pytest.raises(ConfigError) as caught:
         ControlServer(long, {}).start()
@@ -250,11 +244,13 @@ def test_listening_on_too_long_path_fails(folder: Path) -> None:
     fitting.close()
 
 
-def test_missing_unix_sockets_are_logged(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_missing_unix_sockets_are_logged(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.delattr(socket, "AF_UNIX")
-    server = ControlServer(folder / "s", {})
+    server = ControlServer(runtime / "s", {})
     server.start()
     server.close()
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "Python has no UNIX sockets on this system" in caplog.text
-    assert list(folder.iterdir()) == []
+    assert list(runtime.iterdir()) == []

@@ -1,24 +1,15 @@
 """Closing the control server: no client delays it, and no resource is leaked."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from livebg.daemon.server import ControlServer, no_arguments
 from tests.support.control_server import LARGE, REQUEST, RunningServer, clients_are_gone, open_files
-from tests.support.fake_daemon import DEADLINE, LineClient, temporary_runtime_dir
+from tests.support.fake_daemon import DEADLINE, LineClient
 
 
-@pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with temporary_runtime_dir(monkeypatch) as folder:
-        yield folder
-
-
-def test_close_does_not_wait_for_silent_clients(folder: Path) -> None:
-    server = RunningServer(folder)
+def test_close_does_not_wait_for_silent_clients(runtime: Path) -> None:
+    server = RunningServer(runtime)
     with LineClient(server.path) as silent, LineClient(server.path) as half, LineClient(server.path) as deaf:
         half.send(REQUEST[:9])
         deaf.send(b'{"version": 2, "command": "large"}\n')
@@ -29,8 +20,8 @@ def test_close_does_not_wait_for_silent_clients(folder: Path) -> None:
     assert clients_are_gone()
 
 
-def test_close_lets_pending_answer_finish(folder: Path) -> None:
-    server = RunningServer(folder)
+def test_close_lets_pending_answer_finish(runtime: Path) -> None:
+    server = RunningServer(runtime)
     with LineClient(server.path) as caller:
         caller.send(b'{"version": 2, "command": "hang"}\n')
         assert server.hanging.wait(DEADLINE)
@@ -42,8 +33,8 @@ def test_close_lets_pending_answer_finish(folder: Path) -> None:
     assert clients_are_gone()
 
 
-def test_close_abandons_hanging_command(folder: Path) -> None:
-    server = RunningServer(folder)
+def test_close_abandons_hanging_command(runtime: Path) -> None:
+    server = RunningServer(runtime)
     with LineClient(server.path) as caller:
         caller.send(b'{"version": 2, "command": "hang"}\n')
         assert server.hanging.wait(DEADLINE)
@@ -53,19 +44,19 @@ def test_close_abandons_hanging_command(folder: Path) -> None:
     server.release.set()
 
 
-def test_command_may_close_server(folder: Path) -> None:
+def test_command_may_close_server(runtime: Path) -> None:
     servers: list[ControlServer] = []
-    server = ControlServer(folder / "s", {"close": no_arguments(lambda: servers[0].close())})
+    server = ControlServer(runtime / "s", {"close": no_arguments(lambda: servers[0].close())})
     servers.append(server)
     server.start()
-    with LineClient(folder / "s") as caller:
+    with LineClient(runtime / "s") as caller:
         caller.send(b'{"version": 2, "command": "close"}\n')
         assert caller.readline() == b'{"version": 2, "ok": true, "result": null}\n'
 
 
-def test_1000_clients_leave_no_thread_and_no_descriptor(folder: Path) -> None:
+def test_1000_clients_leave_no_thread_and_no_descriptor(runtime: Path) -> None:
     before = open_files()
-    server = RunningServer(folder)
+    server = RunningServer(runtime)
     for _ in range(1000):
         assert server.answers()
     server.close()

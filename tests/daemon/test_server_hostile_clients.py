@@ -17,22 +17,16 @@ from tests.support.fake_daemon import DEADLINE, LineClient, temporary_runtime_di
 
 
 @pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with temporary_runtime_dir(monkeypatch) as folder:
-        yield folder
-
-
-@pytest.fixture
-def server(folder: Path) -> Iterator[RunningServer]:
-    server = RunningServer(folder)
+def server(runtime: Path) -> Iterator[RunningServer]:
+    server = RunningServer(runtime)
     yield server
     server.close()
 
 
 @pytest.fixture
-def one_second_server(folder: Path) -> Iterator[RunningServer]:
+def one_second_server(runtime: Path) -> Iterator[RunningServer]:
     """A server that hangs up after a second."""
-    server = RunningServer(folder, timeout=1.0)
+    server = RunningServer(runtime, timeout=1.0)
     yield server
     server.close()
 
@@ -40,8 +34,8 @@ def one_second_server(folder: Path) -> Iterator[RunningServer]:
 @pytest.fixture(scope="module")
 def shared_server() -> Iterator[RunningServer]:
     """A server that is asked by many tests' many examples."""
-    with pytest.MonkeyPatch.context() as patch, temporary_runtime_dir(patch) as folder:
-        server = RunningServer(folder)
+    with pytest.MonkeyPatch.context() as patch, temporary_runtime_dir(patch) as runtime:
+        server = RunningServer(runtime)
         yield server
         server.close()
 
@@ -168,8 +162,8 @@ def test_client_that_never_reads_is_dropped(one_second_server: RunningServer) ->
         assert len(deaf.readline()) < len(LARGE)
 
 
-def test_client_limit_is_reported_and_slot_is_reused(folder: Path) -> None:
-    server = RunningServer(folder, most=3)
+def test_client_limit_is_reported_and_slot_is_reused(runtime: Path) -> None:
+    server = RunningServer(runtime, most=3)
     with ExitStack() as stack:
         callers = [stack.enter_context(LineClient(server.path)) for _ in range(3)]
         for caller in callers:

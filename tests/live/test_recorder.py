@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,6 @@ from livebg.live.stats import RecordingStatus
 from livebg.pipeline import Passthrough
 from livebg.sinks.recording import RecordingFile
 from livebg.sources.microphone import Microphone, recorder_command
-from tests.support.fake_daemon import temporary_runtime_dir
 from tests.support.live_recording import contains_room, recorded_pictures, shows_green
 from tests.support.live_session import PATIENCE, state, wait_for
 from tests.support.pipeline_fakes import HandClock
@@ -39,12 +38,6 @@ while True:
     sys.stdout.buffer.flush()
     time.sleep(0.04)
 """
-
-
-@pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with temporary_runtime_dir(monkeypatch) as folder:
-        yield folder
 
 
 @pytest.fixture
@@ -81,8 +74,8 @@ def frames_written(recorder: Recorder, count: int) -> Callable[[], bool]:
 
 
 @pytest.mark.parametrize("name", ["talk.mkv", "talk.mp4"])
-def test_recording_contains_what_apps_see(folder: Path, tmp_path: Path, name: str) -> None:
-    session, path = PreviewSession(folder), tmp_path / name
+def test_recording_contains_what_apps_see(runtime: Path, tmp_path: Path, name: str) -> None:
+    session, path = PreviewSession(runtime), tmp_path / name
     recorder = recorder_of(session)
     with session.on():
         assert state(session.live) == "asleep"
@@ -99,8 +92,8 @@ def test_recording_contains_what_apps_see(folder: Path, tmp_path: Path, name: st
     assert not any(contains_room(picture) for picture in shown)
 
 
-def test_recording_ends_after_given_seconds(folder: Path, tmp_path: Path) -> None:
-    session = PreviewSession(folder)
+def test_recording_ends_after_given_seconds(runtime: Path, tmp_path: Path) -> None:
+    session = PreviewSession(runtime)
     recorder = recorder_of(session)
     with session.on():
         recorder.start(options(tmp_path / "a.mkv", seconds=0.5))
@@ -109,8 +102,8 @@ def test_recording_ends_after_given_seconds(folder: Path, tmp_path: Path) -> Non
     assert len(recorded_pictures(tmp_path / "a.mkv")) > 3
 
 
-def test_recording_without_picture_leaves_no_file(folder: Path, tmp_path: Path) -> None:
-    recorder = recorder_of(PreviewSession(folder))  # the session does not run
+def test_recording_without_picture_leaves_no_file(runtime: Path, tmp_path: Path) -> None:
+    recorder = recorder_of(PreviewSession(runtime))  # the session does not run
     recorder.start(options(tmp_path / "a.mkv"))
     done = recorder.stop()
     assert done.frames == 0
@@ -118,8 +111,8 @@ def test_recording_without_picture_leaves_no_file(folder: Path, tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
-def test_session_end_completes_recording(folder: Path, tmp_path: Path) -> None:
-    session = PreviewSession(folder)
+def test_session_end_completes_recording(runtime: Path, tmp_path: Path) -> None:
+    session = PreviewSession(runtime)
     recorder = recorder_of(session)
     with session.on():
         recorder.start(options(tmp_path / "a.mp4"))
@@ -162,8 +155,8 @@ class TestRoom:
     """The effect is off, with consent: apps see the room."""
 
     @pytest.fixture
-    def session(self, folder: Path) -> PreviewSession:
-        return PreviewSession(folder, build=lambda: Passthrough(Consent("test")))
+    def session(self, runtime: Path) -> PreviewSession:
+        return PreviewSession(runtime, build=lambda: Passthrough(Consent("test")))
 
     def test_recording_shows_placeholder_instead_of_room(self, session: PreviewSession, tmp_path: Path) -> None:
         recorder = recorder_of(session)
@@ -186,8 +179,8 @@ class TestRoom:
 
 
 class TestFailures:
-    def test_only_one_recording_at_a_time(self, folder: Path, tmp_path: Path) -> None:
-        session = PreviewSession(folder)
+    def test_only_one_recording_at_a_time(self, runtime: Path, tmp_path: Path) -> None:
+        session = PreviewSession(runtime)
         recorder = recorder_of(session)
         with session.on():
             recorder.start(options(tmp_path / "a.mkv"))
@@ -196,24 +189,24 @@ class TestFailures:
             recorder.stop()
         assert not (tmp_path / "b.mkv").exists()
 
-    def test_stop_without_recording_fails(self, folder: Path) -> None:
+    def test_stop_without_recording_fails(self, runtime: Path) -> None:
         with pytest.raises(ConfigError, match="not recording"):
-            recorder_of(PreviewSession(folder)).stop()
+            recorder_of(PreviewSession(runtime)).stop()
 
     @pytest.mark.parametrize(
         ("name", "error"), [("a.avi", ConfigError), ("missing/a.mkv", SinkError), ("old.mkv", SinkError)], ids=str
     )
-    def test_unusable_file_is_refused(self, folder: Path, tmp_path: Path, name: str, error: type[LivebgError]) -> None:
+    def test_unusable_file_is_refused(self, runtime: Path, tmp_path: Path, name: str, error: type[LivebgError]) -> None:
         (tmp_path / "old.mkv").write_text("old")
-        recorder = recorder_of(PreviewSession(folder))
+        recorder = recorder_of(PreviewSession(runtime))
         with pytest.raises(error):
             recorder.start(options(tmp_path / name))
         assert recorder.status is None
         assert (tmp_path / "old.mkv").read_text() == "old"
         assert [path.name for path in tmp_path.iterdir()] == ["old.mkv"]
 
-    def test_full_disk_ends_recording_but_not_call(self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        session = PreviewSession(folder)
+    def test_full_disk_ends_recording_but_not_call(self, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        session = PreviewSession(runtime)
         recorder = recorder_of(session)
 
         def fail(*_: object) -> None:
@@ -231,9 +224,9 @@ class TestFailures:
         assert "no space left" in (recorder.stop().problem or "")
 
     def test_slow_encoder_thins_recording_but_not_call(
-        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        session = PreviewSession(folder)
+        session = PreviewSession(runtime)
         recorder = recorder_of(session)
         release, send = threading.Event(), RecordingFile.send
 
@@ -257,8 +250,8 @@ class TestFailures:
 
 class TestMicrophone:
     @pytest.mark.usefixtures("parec")
-    def test_pause_and_lock_silence_microphone(self, folder: Path, tmp_path: Path) -> None:
-        session, path = PreviewSession(folder), tmp_path / "a.mkv"
+    def test_pause_and_lock_silence_microphone(self, runtime: Path, tmp_path: Path) -> None:
+        session, path = PreviewSession(runtime), tmp_path / "a.mkv"
         recorder = recorder_of(session)
         with session.on():
             recorder.start(options(path, audio="default"))
@@ -278,9 +271,9 @@ class TestMicrophone:
         assert max(level for time, level in levels if paused_at + 0.5 < time < resumed_at - 0.3) < 0.01
         assert max(level for time, level in levels if time > resumed_at + 0.5) > 0.1
 
-    def test_microphone_that_ends_leaves_picture(self, folder: Path, tmp_path: Path, parec: Path) -> None:
+    def test_microphone_that_ends_leaves_picture(self, runtime: Path, tmp_path: Path, parec: Path) -> None:
         parec.write_text(FAKE_PAREC.replace("while True:", "for _ in range(5):"))
-        session = PreviewSession(folder)
+        session = PreviewSession(runtime)
         recorder = recorder_of(session)
         with session.on():
             recorder.start(options(tmp_path / "a.mkv", audio="default"))
@@ -292,10 +285,10 @@ class TestMicrophone:
             assert "without sound" in (recorder.stop().problem or "")
 
     def test_pause_turns_microphone_off_before_it_returns(
-        self, folder: Path, tmp_path: Path, parec: Path, monkeypatch: pytest.MonkeyPatch
+        self, runtime: Path, tmp_path: Path, parec: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Even if the disk hangs, so that the recorder does nothing."""
-        session, release, send = PreviewSession(folder), threading.Event(), RecordingFile.send
+        session, release, send = PreviewSession(runtime), threading.Event(), RecordingFile.send
         recorder = recorder_of(session)
         shebang, rest = FAKE_PAREC.split("\n", 1)
         note = f"import os, pathlib\npathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))"
@@ -316,8 +309,8 @@ class TestMicrophone:
             assert recorder.stop().problem is None
 
     @pytest.mark.usefixtures("parec")
-    def test_microphone_survives_short_pauses(self, folder: Path, tmp_path: Path) -> None:
-        session = PreviewSession(folder)
+    def test_microphone_survives_short_pauses(self, runtime: Path, tmp_path: Path) -> None:
+        session = PreviewSession(runtime)
         recorder = recorder_of(session)
         with session.on():
             recorder.start(options(tmp_path / "a.mkv", audio="default"))
@@ -328,20 +321,20 @@ class TestMicrophone:
             done = recorder.stop()
         assert (done.audio, done.problem) == ("default", None)
 
-    def test_unknown_microphone_is_refused_with_reason(self, folder: Path, tmp_path: Path, parec: Path) -> None:
+    def test_unknown_microphone_is_refused_with_reason(self, runtime: Path, tmp_path: Path, parec: Path) -> None:
         parec.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('Stream error: No such entity')\n")
         with pytest.raises(SourceError, match=r"Cannot record the microphone \(Stream error: No such entity\)"):
-            recorder_of(PreviewSession(folder)).start(options(tmp_path / "a.mkv", audio="gone"))
+            recorder_of(PreviewSession(runtime)).start(options(tmp_path / "a.mkv", audio="gone"))
         assert not (tmp_path / "a.mkv").exists()
 
     def test_pipewire_records_no_other_microphone(self) -> None:
         command = recorder_command("usb", 48_000, lambda name: name if name == "pw-record" else None)
         assert "--properties={ node.dont-fallback = true node.dont-reconnect = true }" in command
 
-    def test_missing_program_is_refused(self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_missing_program_is_refused(self, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
         with pytest.raises(SourceError, match="needs parec or pw-record"):
-            recorder_of(PreviewSession(folder)).start(options(tmp_path / "a.mkv", audio="default"))
+            recorder_of(PreviewSession(runtime)).start(options(tmp_path / "a.mkv", audio="default"))
         assert not list(tmp_path.iterdir())
 
     @pytest.mark.parametrize("program", ["parec", "pw-record"])
@@ -373,9 +366,9 @@ def microphones() -> bool:
     return found.returncode == 0
 
 
-def test_recording_whose_file_cannot_be_removed_ends(folder: Path, tmp_path: Path) -> None:
+def test_recording_whose_file_cannot_be_removed_ends(runtime: Path, tmp_path: Path) -> None:
     """Otherwise the status would name it for ever, and no other could start."""
-    recorder, place = recorder_of(PreviewSession(folder)), tmp_path / "talks"
+    recorder, place = recorder_of(PreviewSession(runtime)), tmp_path / "talks"
     place.mkdir()
     recorder.start(options(place / "a.mkv"))  # the session does not run, so there is no picture to keep
     shutil.rmtree(place)

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from livebg.imaging.frame import planes
 from livebg.pipeline import Passthrough
 from livebg.preview.client import PreviewClient, PreviewFrame
 from tests.support.control_server import open_files
-from tests.support.fake_daemon import temporary_runtime_dir
 from tests.support.live_session import (
     PATIENCE,
     SIZE,
@@ -30,14 +28,8 @@ from tests.support.preview_session import ALL, PreviewSession
 
 
 @pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with temporary_runtime_dir(monkeypatch) as folder:
-        yield folder
-
-
-@pytest.fixture
-def preview(folder: Path) -> PreviewSession:
-    return PreviewSession(folder)
+def preview(runtime: Path) -> PreviewSession:
+    return PreviewSession(runtime)
 
 
 def live_picture(channel: PreviewClient, *names: str) -> PreviewFrame:
@@ -133,9 +125,9 @@ def test_original_is_frame_of_its_picture(preview: PreviewSession) -> None:
     assert not any(composite.data.tobytes() == person_frame(0).data.tobytes() for composite in preview.sink.composites)
 
 
-def test_session_views_contain_nothing_of_the_room(folder: Path) -> None:
+def test_session_views_contain_nothing_of_the_room(runtime: Path) -> None:
     """The live session's own views, all of them: the command line's, which takes the user's word, is not there."""
-    preview = PreviewSession(folder, shows=views())
+    preview = PreviewSession(runtime, shows=views())
     room = room_pattern()[:20]
     with preview.on(), preview.channel() as channel:
         for _ in range(20):
@@ -161,8 +153,8 @@ def test_paused_preview_shows_only_placeholder(preview: PreviewSession) -> None:
         live_picture(channel, *ALL)
 
 
-def test_no_matte_while_effect_is_off(folder: Path) -> None:
-    preview = PreviewSession(folder, build=lambda: Passthrough(Consent("a test")))
+def test_no_matte_while_effect_is_off(runtime: Path) -> None:
+    preview = PreviewSession(runtime, build=lambda: Passthrough(Consent("a test")))
     with preview.on(), preview.channel() as channel:
         seen = live_picture(channel, "composite", "alpha")
         assert set(seen.pictures) == {"composite"}
