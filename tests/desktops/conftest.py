@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.desktops.camera import Webcam
 from tests.desktops.machine import BootedMachine, booted, missing
 from tests.desktops.roots import GNOME, KDE, SESSION, WITHOUT_SCREEN, package, prepared_root
 
@@ -32,3 +33,8 @@ def machine(gnome_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A booted Debian with GNOME, without livebg; nobody has logged in."""
     with booted(gnome_root, tmp_path_factory.mktemp("booted"), WITHOUT_SCREEN) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def webcam(tmp_path_factory: pytest.TempPathFactory) -> Webcam:
+    return Webcam(tmp_path_factory.mktemp("webcam"))

@@ -37,11 +37,6 @@ print(len(names), *(name for name in names if not theme.has_icon(name)))
 
 
 @pytest.fixture(scope="module")
-def webcam(tmp_path_factory: pytest.TempPathFactory) -> Webcam:
-    return Webcam(tmp_path_factory.mktemp("webcam"))
-
-
-@pytest.fixture(scope="module")
 def session(machine: BootedMachine, livebg_package: Path, webcam: Webcam) -> BootedMachine:
     """A GNOME session on a computer with a webcam. The package is in the user's home."""
     log_in(machine)

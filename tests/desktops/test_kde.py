@@ -18,11 +18,6 @@ PORTAL: Final = "xdg-desktop-portal-kde"
 
 
 @pytest.fixture(scope="module")
-def webcam(tmp_path_factory: pytest.TempPathFactory) -> Webcam:
-    return Webcam(tmp_path_factory.mktemp("webcam"))
-
-
-@pytest.fixture(scope="module")
 def machine(
     kde_root: Path, livebg_package: Path, webcam: Webcam, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BootedMachine]:

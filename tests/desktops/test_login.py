@@ -14,11 +14,6 @@ from tests.desktops.machine import BootedMachine, until
 
 
 @pytest.fixture(scope="module")
-def webcam(tmp_path_factory: pytest.TempPathFactory) -> Webcam:
-    return Webcam(tmp_path_factory.mktemp("webcam"))
-
-
-@pytest.fixture(scope="module")
 def installed(machine: BootedMachine, livebg_package: Path, webcam: Webcam) -> BootedMachine:
     """The machine with the package; nobody has logged in."""
     webcam.plug_into(machine)

@@ -1,4 +1,4 @@
-"""A disk that is nearly full."""
+"""A disk that is nearly full, and the manifest of a job."""
 
 import os
 import subprocess
@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from livebg.rendering.manifest import Manifest
+from tests.support.render_jobs import make_manifest
 
 
 @pytest.fixture
@@ -18,3 +21,8 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("needs permission to mount a file system")
     yield folder
     subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    return make_manifest(tmp_path / "talk.mp4")

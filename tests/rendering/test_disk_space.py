@@ -12,15 +12,10 @@ from livebg.rendering.job_directory import JobDirectory
 from livebg.rendering.manifest import Manifest
 from tests.support.cli_runner import LivebgCli
 from tests.support.media import Clip
-from tests.support.render_jobs import make_manifest, render_segment
+from tests.support.render_jobs import render_segment
 
 FITS = 1000.0
 """Bytes per second of a source of 35 s. The disk has 64 kB, and a quarter of the estimate must be free."""
-
-
-@pytest.fixture
-def manifest(tmp_path: Path) -> Manifest:
-    return make_manifest(tmp_path / "talk.mp4")
 
 
 def error_of(directory: JobDirectory, outputs: dict[OutputKind, Path], source_rate: float) -> str:

@@ -34,11 +34,6 @@ def output(tmp_path: Path) -> Path:
     return tmp_path / "talk.portrait.mp4"
 
 
-@pytest.fixture
-def manifest(tmp_path: Path) -> Manifest:
-    return make_manifest(tmp_path / "talk.mp4")
-
-
 def resume(output: Path, manifest: Manifest, **options: Any) -> tuple[dict[int, SegmentResult], list[str]]:
     """Open the job, and return its finished segments and the notes; it is kept."""
     notes: list[str] = []

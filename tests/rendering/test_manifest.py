@@ -43,11 +43,6 @@ MANIFESTS = st.builds(
 )
 
 
-@pytest.fixture
-def manifest(tmp_path: Path) -> Manifest:
-    return make_manifest(tmp_path / "talk.mp4")
-
-
 def comparable(manifest: Manifest) -> str:
     """All that counts of a manifest, as text."""
     content = manifest.as_json()

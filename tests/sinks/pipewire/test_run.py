@@ -16,7 +16,7 @@ from livebg.setup.target import Machine
 from livebg.setup.wireplumber import rule, rule_path
 from livebg.system.host import Host
 from tests.support.media import Clip, flat
-from tests.support.pipewire_desktop import Desktop, Viewer, livebg_status, missing_tools, private_desktop
+from tests.support.pipewire_desktop import Desktop, Viewer, livebg_status, missing_tools
 from tests.support.toy_network import ToyNetwork
 from tests.support.waiting import wait_until
 
@@ -38,12 +38,6 @@ def running(desktop: Desktop, *options: str, backend: str = "pipewire") -> Itera
     finally:
         process.terminate()
         assert process.wait(30) == 0
-
-
-@pytest.fixture(scope="module")
-def desktop() -> Iterator[Desktop]:
-    with pytest.MonkeyPatch.context() as patch, private_desktop(patch) as desktop:
-        yield desktop
 
 
 def is_green(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> bool:

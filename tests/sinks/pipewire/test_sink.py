@@ -20,7 +20,7 @@ from livebg.imaging.frame import BT601, BT709, ColorSpec, VideoFormat
 from livebg.interfaces import Sink
 from livebg.sinks.pipewire.stream import StreamingFlag
 from livebg.sinks.virtual_camera import VirtualCameraSink, open_virtual_camera
-from tests.support.pipewire_desktop import PATIENCE, Desktop, Viewer, missing_tools, private_desktop
+from tests.support.pipewire_desktop import PATIENCE, Desktop, Viewer, missing_tools
 from tests.support.sink_contract import HEIGHT, WIDTH, MakeSink, SinkContract, composite
 from tests.support.waiting import wait_until
 
@@ -31,12 +31,6 @@ RATE = 50
 _MOMENT = 0.1
 """Seconds: a viewer that is back so soon was never away."""
 FORMAT = VideoFormat(*SIZE, Fraction(RATE), ColorSpec(BT601, BT601, BT601))
-
-
-@pytest.fixture(scope="module")
-def desktop() -> Iterator[Desktop]:
-    with pytest.MonkeyPatch.context() as patch, private_desktop(patch) as desktop:
-        yield desktop
 
 
 def opened(streaming: StreamingFlag | None = None) -> Sink:
