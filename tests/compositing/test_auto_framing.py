@@ -7,15 +7,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from livebg.compositing.auto_framing import FULL_FRAME, AutoFraming, CropWindow
-from livebg.compositing.backgrounds import ColorBackground
-from livebg.compositing.composite import composite, crop, render_matte
+from livebg.compositing.composite import crop, render_matte
 from livebg.compositing.compositor import Compositor
 from livebg.imaging.frame import Composite, Frame, Matte, empty_i420, planes
 from livebg.imaging.geometry import Geometry
 from livebg.pipeline import Pipeline
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
-from tests.support.live_session import COLOR, TICKS
+from tests.support.live_session import COLOR, TICKS, green_effect
 from tests.support.pipeline_fakes import LumaSegmenter
 
 SIZE = (320, 180)
@@ -183,14 +182,10 @@ def striped_person(time: float) -> Frame:
     return Frame(data, round(time / TICKS), TICKS, COLOR)
 
 
-def on_green(frame: Frame, matte: Matte) -> Composite:
-    return composite(frame, ColorBackground((0, 255, 0)).picture(frame, matte), matte)
-
-
 def framed(zoom: float, *, sharp: bool) -> Composite:
     """The output of a camera with more pixels, cropped from its frame or, not ``sharp``, from the frame at the output's size."""
     framing = AutoFraming(zoom, OUTPUT_SIZE) if sharp else AutoFraming(zoom)
-    pipeline = Pipeline(LumaSegmenter(), TemporalFilter(0), GuidedUpsampler(), Compositor(on_green, framing=framing))
+    pipeline = Pipeline(LumaSegmenter(), TemporalFilter(0), GuidedUpsampler(), Compositor(green_effect, framing=framing))
     return pipeline.process(Geometry(OUTPUT_SIZE).apply(striped_person(1.0), pipeline.oversampling)).composite
 
 

@@ -31,10 +31,20 @@ from livebg.live.recorder import Recorder, RecordingOptions
 from livebg.live.session import Session
 from tests.support.cli_runner import unset_variables
 from tests.support.control_server import clients_are_gone, open_files
-from tests.support.controller_harness import BROKEN, MISSING, FakeProcessorFactory, green_processor
+from tests.support.controller_harness import BROKEN, MISSING, FakeProcessorFactory
 from tests.support.fake_daemon import LineClient, temporary_runtime_dir
 from tests.support.live_recording import contains_room, recorded_pictures
-from tests.support.live_session import SIZE, RecordingSink, ToyCamera, ends, is_green, running, shows_room, wait_for
+from tests.support.live_session import (
+    SIZE,
+    RecordingSink,
+    ToyCamera,
+    ends,
+    green_processor,
+    is_green,
+    running,
+    shows_room,
+    wait_for,
+)
 
 SILENCE = 1.5
 """Seconds: three times the promised ones, because test machines are busy."""

@@ -26,6 +26,7 @@ from tests.support.live_session import (
     ToyCamera,
     all_counted,
     green_pipeline,
+    green_processor,
     is_green,
     make_session,
     reason,
@@ -47,10 +48,6 @@ def sink() -> Iterator[RecordingSink]:
     assert len(sink.composites) > 3
     assert not any(shows_room(shown) for shown in sink.composites)
     assert sink.longest_silence < SILENCE
-
-
-def green_processor() -> Processor:
-    return green_pipeline(PersonSegmenter())
 
 
 def wait_for_person(live: Session, sink: RecordingSink) -> None:

@@ -23,10 +23,9 @@ from tests.support.live_session import (
     PATIENCE,
     SIZE,
     FakePresence,
-    PersonSegmenter,
     RecordingSink,
     ToyCamera,
-    green_pipeline,
+    green_processor,
     is_green,
     reason,
     running,
@@ -52,10 +51,6 @@ class HangingSink(RecordingSink):
     def release(self) -> None:
         self.hangs.clear()
         self.released.set()
-
-
-def green_processor() -> Processor:
-    return green_pipeline(PersonSegmenter())
 
 
 def make(

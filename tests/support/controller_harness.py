@@ -19,8 +19,8 @@ from livebg.live.capture_loop import Camera
 from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.frame_path import Build
 from livebg.live.session import Session
-from livebg.pipeline import Passthrough, Processor
-from tests.support.live_session import FORMAT, PersonSegmenter, RecordingSink, ToyCamera, ends, green_pipeline
+from livebg.pipeline import Passthrough
+from tests.support.live_session import FORMAT, RecordingSink, ToyCamera, ends, green_processor
 
 MISSING = "missing.png"
 """The background that cannot be read."""
@@ -98,7 +98,3 @@ class ControllerHarness:
     def kept(self) -> dict[str, Any]:
         """The values that the next start will find."""
         return {key: word.value for key, word in self.choices.read().items()}
-
-
-def green_processor() -> Processor:
-    return green_pipeline(PersonSegmenter())

@@ -94,6 +94,10 @@ def green_pipeline(segmenter: LumaSegmenter) -> Pipeline:
     return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), Compositor(green_effect))
 
 
+def green_processor() -> Processor:
+    return green_pipeline(PersonSegmenter())
+
+
 class ToyCamera(LiveSource):
     """Films :func:`filmed` at ``rate`` frames a second in real time, until ``until`` frames are out; then it does ``then``.
 
