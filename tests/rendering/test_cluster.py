@@ -22,7 +22,7 @@ from livebg.rendering.cluster_address import parse_cluster
 from livebg.rendering.worker import WorkerLost
 from tests.support.cluster_tasks import WriteTask, started_in
 from tests.support.dask_cluster import CHECKOUT, DaskCluster
-from tests.support.toy_network import ToyNetwork
+from tests.support.toy_network import ToyNetwork, settings_with
 from tests.support.waiting import wait_until
 from tests.support.worker_tasks import Digest, Exiting, Failing, RecordingObserver, Segmenting, Unpicklable
 
@@ -35,11 +35,6 @@ from livebg.rendering.cluster import ClusterWorkers  # noqa: E402
 LOCAL = parse_cluster("local", insecure=False)
 LONG = 2000
 """Frames of a task that does not end by itself in time."""
-
-
-def toy_settings(network: str) -> Settings:
-    defaults = Settings()
-    return defaults.model_copy(update={"model": defaults.model.model_copy(update={"name": network})})
 
 
 def workers_of(cluster: DaskCluster, settings: Settings | None = None) -> ClusterWorkers:
@@ -60,7 +55,7 @@ def listening(processes: list[psutil.Process]) -> set[tuple[str, int]]:
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return toy_settings(str(ToyNetwork().write(tmp_path_factory.mktemp("network") / "toy.onnx")))
+    return settings_with(str(ToyNetwork().write(tmp_path_factory.mktemp("network") / "toy.onnx")))
 
 
 @pytest.fixture(scope="module")
@@ -355,7 +350,7 @@ def test_worker_with_other_network_is_refused(tmp_path: Path, monkeypatch: pytes
     other.mkdir()
     monkeypatch.chdir(tmp_path)
     ToyNetwork().write(tmp_path / "toy.onnx")
-    settings = toy_settings("toy.onnx")
+    settings = settings_with("toy.onnx")
     with DaskCluster(tmp_path) as cluster:
         cluster.worker(cwd=other)
         with pytest.raises(ModelError, match=r"The worker \S+ on \S+ cannot use the network: .*toy\.onnx does not exist"):

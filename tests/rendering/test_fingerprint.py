@@ -10,17 +10,11 @@ import numpy as np
 import pytest
 
 import livebg
-from livebg.config.settings import Settings
 from livebg.errors import ModelError
 from livebg.models import find
 from livebg.native import NATIVE_VARIABLE
 from livebg.rendering.fingerprint import CPU, difference, environment_fingerprint, network_fingerprint
-from tests.support.toy_network import ToyNetwork, WriteToy
-
-
-def settings_with(network: str) -> Settings:
-    defaults = Settings()
-    return defaults.model_copy(update={"model": defaults.model.model_copy(update={"name": network})})
+from tests.support.toy_network import ToyNetwork, WriteToy, settings_with
 
 
 def fingerprint_elsewhere(folder: Path, **variables: str) -> dict[str, str]:

@@ -53,14 +53,14 @@ class TestTimes:
     @pytest.mark.parametrize(
         ("pts", "time_base"),
         [
-            (jittered(1000), Fraction(1, 90_000)),
-            (range(0, 1_001_000, 1001), Fraction(1, 30_000)),
-            (range(1000), Fraction(1001, 30_000)),
-            (range(1000), Fraction(1, 60)),
+            (jittered(400), Fraction(1, 90_000)),
+            (range(0, 400_400, 1001), Fraction(1, 30_000)),
+            (range(400), Fraction(1001, 30_000)),
+            (range(400), Fraction(1, 60)),
         ],
         ids=["jittered", "ntsc", "ntsc-frames", "60fps"],
     )
-    def test_1000_frames_keep_their_times(self, tmp_path: Path, pts: Sequence[int], time_base: Fraction, ending: str) -> None:
+    def test_400_frames_keep_their_times(self, tmp_path: Path, pts: Sequence[int], time_base: Fraction, ending: str) -> None:
         out = tmp_path / f"out{ending}"
         write(out, pts, time_base, replace(FAST, preset="veryfast"))  # with B-frames
         expected = [each * time_base for each in pts]

@@ -10,12 +10,18 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from livebg.config.settings import Settings
 from livebg.models import ModelCard
 
 MEAN = np.array([0.485, 0.456, 0.406])
 STD = np.array([0.229, 0.224, 0.225])
 CARD = ModelCard("toy", "toy.onnx", "MIT", "a toy", pixels=64 * 64)
 """The default card of these networks."""
+
+
+def settings_with(network: str) -> Settings:
+    """The default settings with this network, a name or a path."""
+    return Settings.model_validate({"model": {"name": network}})
 
 
 @dataclass(frozen=True, slots=True)
