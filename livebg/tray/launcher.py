@@ -5,7 +5,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -31,7 +31,6 @@ class DaemonLauncher:
 
     command: tuple[str, ...]
     log: Path
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     commands: Commands = field(default_factory=Commands)
     request: Callable[[str], Any] = request
     find_pid: Callable[[], int | None] = running_pid
@@ -90,7 +89,6 @@ class DaemonLauncher:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=dict(self.environment),
                     cwd=home_folder() or "/",
                     start_new_session=True,
                 )

@@ -122,7 +122,7 @@ def poll_status(request: Callable[[str], Any] = request, find_pid: Callable[[], 
         return summarize(error, lock_held=is_lock_held(find_pid))
 
 
-def poll_presets(request: Callable[[str], Any] = request) -> PresetList:
+def poll_presets() -> PresetList:
     """Return the presets. Empty if livebg does not respond, or is too old to have presets."""
     try:
         return PresetList.from_dict(request("presets"))
