@@ -129,9 +129,9 @@ class Pipeline:
         ``motion`` is the optical flow from ``frame`` back to the frame of the previous mask, if the caller has computed it
         already. Raises as :meth:`predict` does.
         """
-        sight = self.predict(frame, scale)
+        prediction = self.predict(frame, scale)
         with self.stage("smoothing"):
-            return Mask(self._smoother.smooth(sight.alpha, sight.image, sight.time, motion), sight.time)
+            return Mask(self._smoother.smooth(prediction.alpha, prediction.image, prediction.time, motion), prediction.time)
 
     def refine(self, mask: Mask, frame: Frame) -> Matte:
         """Upsample a mask that is aligned with ``frame``, following the frame's edges. The compositor shifts the edge later."""

@@ -37,13 +37,15 @@ _ROUNDING_S: Final = 1e-6
 
 
 @dataclass(slots=True, eq=False)
-class _Moment:
-    """A held frame. ``average`` is the forward filter's; ``back`` leads here from the next frame, None across a cut or a gap and
-    for the last frame. A frame that is not ``linked`` to any other keeps its alpha. One that ``warms_up`` has
-    only its average."""
+class _HeldFrame:
+    """A frame that waits for later ones.
+
+    ``average`` is the forward filter's; ``back`` leads here from the next frame, None across a cut or a gap and for the last
+    frame. A frame that is not ``linked`` to any other keeps its alpha. One that ``warms_up`` has only its average.
+    """
 
     frame: Frame
-    sight: Prediction
+    prediction: Prediction
     average: Average
     linked: bool = False
     back: BackwardStep | None = None
@@ -88,7 +90,7 @@ class LookaheadFilter:
             raise ValueError(f"a time constant to look ahead with is above 0 seconds, got {time_constant}")
         self._pipeline = pipeline
         self._time_constant = time_constant
-        self._held: deque[_Moment] = deque()
+        self._held: deque[_HeldFrame] = deque()
 
     def mattes(self, frames: Iterable[Frame], wanted: Callable[[Frame], bool]) -> Iterator[tuple[Frame, Matte]]:
         """Yield the ``wanted`` ones of ``frames``, whose times rise, with their mattes.
@@ -100,61 +102,61 @@ class LookaheadFilter:
                 yield frame, self._pipeline.refine(mask, frame)
 
     def masks(
-        self, sights: Iterable[tuple[Frame, Prediction]], begins: Callable[[Frame], bool] = lambda _: True
+        self, predicted: Iterable[tuple[Frame, Prediction]], begins: Callable[[Frame], bool] = lambda _: True
     ) -> Iterator[tuple[Frame, Mask]]:
         """Yield each frame with its filtered mask, from the first one for which ``begins`` is true. Those before it warm up the
-        causal filter, which takes less than half of the time. ``sights`` come from :func:`predictions`."""
+        causal filter, which takes less than half of the time. ``predicted`` come from :func:`predictions`."""
         self._held.clear()
         has_begun = False
-        for frame, sight in sights:
+        for frame, prediction in predicted:
             has_begun = has_begun or begins(frame)
             with self._pipeline.stage("smoothing"):
                 if not has_begun:
-                    self._warm_up(frame, sight)
+                    self._warm_up(frame, prediction)
                     continue
-                self._held.append(self._filtered_forward(frame, sight))
+                self._held.append(self._filtered_forward(frame, prediction))
                 while self._held[0].warms_up:
                     self._held.popleft()
             while self._sees_far_enough():
                 yield from self._released(max(len(self._held) // _RELEASED, 1))
         yield from self._released(len(self._held))
 
-    def _warm_up(self, frame: Frame, sight: Prediction) -> None:
+    def _warm_up(self, frame: Frame, prediction: Prediction) -> None:
         """Apply the causal filter, and hold this frame alone."""
-        average = Average.start(sight.alpha, sight.time)
+        average = Average.start(prediction.alpha, prediction.time)
         before = self._held.pop() if self._held else None
-        if before is not None and sight.motion is not None and 0 < sight.time - before.sight.time <= MAX_GAP_S:
-            times = sight.time - before.sight.time, self._time_constant
-            here = Transition.between(before.sight.image, sight.image, sight.motion, *times)
-            average = here.advance(before.average, sight.alpha, sight.time) if here is not None else average
-        self._held.append(_Moment(frame, sight, average, warms_up=True))
+        if before is not None and prediction.motion is not None and 0 < prediction.time - before.prediction.time <= MAX_GAP_S:
+            times = prediction.time - before.prediction.time, self._time_constant
+            here = Transition.between(before.prediction.image, prediction.image, prediction.motion, *times)
+            average = here.advance(before.average, prediction.alpha, prediction.time) if here is not None else average
+        self._held.append(_HeldFrame(frame, prediction, average, warms_up=True))
 
-    def _filtered_forward(self, frame: Frame, sight: Prediction) -> _Moment:
+    def _filtered_forward(self, frame: Frame, prediction: Prediction) -> _HeldFrame:
         """Apply the causal filter. Also links the frame before to this one."""
-        motion, started = sight.motion, _Moment(frame, sight, Average.start(sight.alpha, sight.time))
+        motion, started = prediction.motion, _HeldFrame(frame, prediction, Average.start(prediction.alpha, prediction.time))
         before = self._held[-1] if self._held else None
-        if before is None or motion is None or not 0 < sight.time - before.sight.time <= MAX_GAP_S:
+        if before is None or motion is None or not 0 < prediction.time - before.prediction.time <= MAX_GAP_S:
             return started
-        times = sight.time - before.sight.time, self._time_constant
-        here = Transition.between(before.sight.image, sight.image, motion, *times)
-        back = Transition.between(sight.image, before.sight.image, motion.inverse(), *times)
+        times = prediction.time - before.prediction.time, self._time_constant
+        here = Transition.between(before.prediction.image, prediction.image, motion, *times)
+        back = Transition.between(prediction.image, before.prediction.image, motion.inverse(), *times)
         if here is None or back is None:
             return started
         before.back, before.linked = back.backward_step(before.average.alpha), True
-        return _Moment(frame, sight, here.advance(before.average, sight.alpha, sight.time), linked=True)
+        return _HeldFrame(frame, prediction, here.advance(before.average, prediction.alpha, prediction.time), linked=True)
 
     def _sees_far_enough(self) -> bool:
-        ahead = self._held[-1].sight.time - self._held[0].sight.time
+        ahead = self._held[-1].prediction.time - self._held[0].prediction.time
         return len(self._held) > 1 and (ahead > _AHEAD_S - _ROUNDING_S or len(self._held) >= _MAX_HELD)
 
     def _released(self, count: int) -> Iterator[tuple[Frame, Mask]]:
         """Filter all held frames backward and release the oldest ``count``."""
         with self._pipeline.stage("smoothing"):
             alphas = filter_backward((each.average.alpha, each.back) for each in reversed(self._held))
-            moments = [self._held.popleft() for _ in range(count)]
-            alphas = [_blurred(alpha) if each.linked else alpha for each, alpha in zip(moments, alphas, strict=False)]
-            masks = [Mask(alpha, each.sight.time) for each, alpha in zip(moments, alphas, strict=True)]
-        yield from zip((each.frame for each in moments), masks, strict=True)
+            released = [self._held.popleft() for _ in range(count)]
+            alphas = [_blurred(alpha) if each.linked else alpha for each, alpha in zip(released, alphas, strict=False)]
+            masks = [Mask(alpha, each.prediction.time) for each, alpha in zip(released, alphas, strict=True)]
+        yield from zip((each.frame for each in released), masks, strict=True)
 
 
 def _blurred(alpha: Alpha) -> Alpha:
