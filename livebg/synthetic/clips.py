@@ -168,7 +168,7 @@ def _camera(view: View, size: Size) -> NDArray[np.float64]:
     """Return the 3x3 map from the frame of a camera at rest to the frame of this view."""
     middle = size[0] / 2, size[1] / 2
     target = middle[0] + view.x * size[0], middle[1] + view.y * size[0]
-    return np.vstack([similarity(view.scale, view.degrees, middle, target), [0, 0, 1]])
+    return np.vstack([similarity(1.0, view.degrees, middle, target), [0, 0, 1]])
 
 
 def _visible_room(room: Picture, camera: NDArray[np.float64], size: Size) -> Picture:

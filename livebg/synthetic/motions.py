@@ -34,11 +34,10 @@ class Pose:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The camera's view of the whole scene: shifted by fractions of the width, scaled and rotated about the center."""
+    """The camera's view of the whole scene: shifted by fractions of the width, and rotated about the center."""
 
     x: float = 0.0
     y: float = 0.0
-    scale: float = 1.0
     degrees: float = 0.0
 
 
@@ -71,9 +70,9 @@ def zigzag(time: float, period: float, phase: float) -> float:
     return 4 * abs((time / period + phase) % 1 - 0.5) - 1
 
 
-def _sway(time: float, chance: Chance, x: float = 0.5) -> Pose:
+def _sway(time: float, chance: Chance) -> Pose:
     """Sway at about 1 to 2 pixels per frame at a width of 512, also toward and away from the camera."""
-    offset = x + 0.07 * wave(time, 4.1, chance[0]) + 0.015 * wave(time, 1.7, chance[1])
+    offset = 0.5 + 0.07 * wave(time, 4.1, chance[0]) + 0.015 * wave(time, 1.7, chance[1])
     return Pose(offset, 1 + 0.05 * wave(time, 6.3, chance[2]), 1.5 * wave(time, 5.2, chance[3]))
 
 
