@@ -16,7 +16,7 @@ from livebg.rendering.cached_segmenter import load_segmenter
 from livebg.rendering.cluster_checks import Requirements, describe_worker, worker_name
 from livebg.rendering.cluster_paths import SharedPaths
 from livebg.rendering.fingerprint import network_fingerprint
-from livebg.rendering.worker import DiscardableTask, LocalWorker, Task
+from livebg.rendering.worker import DiscardableTask, Task, Worker
 
 _PROGRESS_INTERVAL_S: Final = 0.5
 _ACTIVE: Final = frozenset({"executing", "long-running"})
@@ -58,7 +58,7 @@ def run_assignment(content: bytes) -> Outcome:
         load = functools.partial(_load, assignment.requirements.network)
         if isinstance(task, DiscardableTask):
             task.discard()  # perhaps this is the second try
-        return Outcome(task.run(LocalWorker(load, running.advanced, running.is_cancelled)))
+        return Outcome(task.run(Worker(load, running.advanced, running.is_cancelled)))
     except LivebgError as error:
         return Outcome(error=error)
 

@@ -21,19 +21,35 @@ class WorkerLost(LivebgError):
     """The process that ran a task has ended, for example because the system ran out of memory. A second try may succeed."""
 
 
-class Worker(Protocol):
-    """Runs tasks one after the other: in this process, in another one, or on another machine."""
+class Worker:
+    """What a task gets from the process that runs it: livebg's own, one that it started, or one on another machine.
+
+    ``load`` loads a network. ``on_advance`` receives the frames done; ``stopped`` is asked with each frame.
+    """
+
+    def __init__(
+        self, load: Callable[[Settings], Segmenter], on_advance: Callable[[int], None], stopped: Callable[[], bool]
+    ) -> None:
+        self._load, self._on_advance, self._stopped = load, on_advance, stopped
+        self._loaded: tuple[Settings, Segmenter] | None = None
 
     def segmenter(self, settings: Settings) -> Segmenter:
         """Return the network of ``settings``, which is loaded once. Raises :class:`ModelUnavailable`."""
-        ...
+        if self._loaded is None or self._loaded[0].model != settings.model:
+            try:
+                self._loaded = settings, self._load(settings)
+            except ModelError as error:
+                raise ModelUnavailable(error.message, error.hint) from error
+        return self._loaded[1]
 
     def advance(self, frames: int) -> None:
         """Report that ``frames`` more frames of the current task are done.
 
         Raises :class:`~livebg.errors.Cancelled` if the user stopped the render.
         """
-        ...
+        if self._stopped():
+            raise Cancelled("Stopped.")
+        self._on_advance(frames)
 
 
 class Task(Protocol[ResultT_co]):
@@ -121,28 +137,3 @@ class Workers(Protocol):
 def may_retry(error: Exception) -> bool:
     """Return whether a second try may succeed: not after an error that livebg raised deliberately."""
     return isinstance(error, WorkerLost) or not isinstance(error, LivebgError)
-
-
-class LocalWorker:
-    """Runs tasks in this process. ``on_advance`` receives the frames done; ``stopped`` is asked with each frame."""
-
-    def __init__(
-        self, load: Callable[[Settings], Segmenter], on_advance: Callable[[int], None], stopped: Callable[[], bool]
-    ) -> None:
-        self._load, self._on_advance, self._stopped = load, on_advance, stopped
-        self._loaded: tuple[Settings, Segmenter] | None = None
-
-    def segmenter(self, settings: Settings) -> Segmenter:
-        """See :meth:`Worker.segmenter`."""
-        if self._loaded is None or self._loaded[0].model != settings.model:
-            try:
-                self._loaded = settings, self._load(settings)
-            except ModelError as error:
-                raise ModelUnavailable(error.message, error.hint) from error
-        return self._loaded[1]
-
-    def advance(self, frames: int) -> None:
-        """See :meth:`Worker.advance`."""
-        if self._stopped():
-            raise Cancelled("Stopped.")
-        self._on_advance(frames)

@@ -43,10 +43,10 @@ def serve(pipe: Connection, levels: Mapping[str, int]) -> None:
     import cv2
 
     from livebg.rendering.cached_segmenter import load_segmenter
-    from livebg.rendering.worker import LocalWorker
+    from livebg.rendering.worker import Worker
 
     cv2.setNumThreads(1)
-    worker = LocalWorker(load_segmenter, replies.advance, pipe.poll)
+    worker = Worker(load_segmenter, replies.advance, pipe.poll)
     while True:
         try:
             content = pipe.recv_bytes()

@@ -14,10 +14,10 @@ from livebg.rendering.cached_segmenter import load_segmenter
 from livebg.rendering.task_queue import QueuedTask, TaskQueue
 from livebg.rendering.worker import (
     DiscardableTask,
-    LocalWorker,
     ResultT,
     Task,
     TaskObserver,
+    Worker,
     WorkerLost,
     Workers,
     may_retry,
@@ -57,7 +57,7 @@ class _ThisProcess:
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        self._worker = LocalWorker(load_segmenter, self._advance, self._stop.is_set)
+        self._worker = Worker(load_segmenter, self._advance, self._stop.is_set)
         self._observer: TaskObserver | None = None
         self._frames = 0
 

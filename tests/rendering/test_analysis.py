@@ -34,7 +34,7 @@ from livebg.rendering.jobs import Job
 from livebg.rendering.reporters import QuietReporter
 from livebg.rendering.segments import plan_segments
 from livebg.rendering.video_plan import RenderOptions
-from livebg.rendering.worker import LocalWorker
+from livebg.rendering.worker import Worker
 from livebg.rendering.workers import open_workers
 from livebg.sources.file import FileSource
 from livebg.sources.packet_index import index_packets
@@ -87,7 +87,7 @@ class Silhouette(LumaSegmenter):
         return np.asarray(super().segment(image) > 0.2, np.float32)
 
 
-class RecordingWorker(LocalWorker):
+class RecordingWorker(Worker):
     """Counts the frames that are reported, and stops after ``limit`` of them."""
 
     def __init__(self, segmenter: Segmenter, limit: int = 10_000) -> None:

@@ -10,11 +10,10 @@ import pytest
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
 from livebg.errors import Cancelled, ConfigError, LivebgError, SinkError, SourceError
-from livebg.interfaces import Segmenter
 from livebg.rendering.cached_segmenter import load_segmenter
 from livebg.rendering.jobs import Job
 from livebg.rendering.photo_render import PhotoTask
-from livebg.rendering.worker import LocalWorker, Worker
+from livebg.rendering.worker import Worker
 from livebg.rendering.workers import open_workers
 from tests.support.cli_runner import LivebgCli
 from tests.support.photos import save_pixels, scene
@@ -34,8 +33,8 @@ def in_mode(settings: Settings, mode: str) -> tuple[Settings, Consent | None]:
     return settings.model_copy(update={"effect": settings.effect.model_copy(update={"mode": mode})}), None
 
 
-def here(stopped: bool = False) -> LocalWorker:
-    return LocalWorker(load_segmenter, lambda _frames: None, lambda: stopped)
+def here(stopped: bool = False) -> Worker:
+    return Worker(load_segmenter, lambda _frames: None, lambda: stopped)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -110,27 +109,17 @@ class KilledPhoto:
     always: bool
 
     def run(self, worker: Worker) -> object:
-        return self.photo.run(_Killing(worker, self.marker, self.always))
+        def advance(frames: int) -> None:
+            if self.always or not self.marker.exists():
+                announce(self.marker)
+                os.kill(os.getpid(), signal.SIGKILL)
+            worker.advance(frames)
+
+        return self.photo.run(Worker(worker.segmenter, advance, lambda: False))
 
     def discard(self) -> None:
         assert any(path.name.endswith(".part") for path in self.photo.job.output.absolute().parent.iterdir())
         self.photo.discard()
-
-
-@dataclass(frozen=True)
-class _Killing:
-    worker: Worker
-    marker: Path
-    always: bool
-
-    def segmenter(self, settings: Settings) -> Segmenter:
-        return self.worker.segmenter(settings)
-
-    def advance(self, frames: int) -> None:
-        if self.always or not self.marker.exists():
-            announce(self.marker)
-            os.kill(os.getpid(), signal.SIGKILL)
-        self.worker.advance(frames)
 
 
 @pytest.mark.parametrize("always", [False, True])

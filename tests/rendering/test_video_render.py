@@ -12,7 +12,7 @@ from livebg.rendering.cached_segmenter import load_segmenter
 from livebg.rendering.jobs import Job
 from livebg.rendering.video_plan import RenderOptions
 from livebg.rendering.video_render import VideoRender
-from livebg.rendering.worker import LocalWorker
+from livebg.rendering.worker import Worker
 from tests.support.media import Clip
 
 
@@ -25,7 +25,7 @@ def test_input_modified_during_the_render_is_noted(change: str, tmp_path: Path) 
     path = clip(sound=False).write(tmp_path / "talk.mp4")
     options = RenderOptions(consent=Consent("test"), segment_s=1.0)
     render = VideoRender(Job(path, tmp_path / "out.mp4"), load_settings({}), options, pytest.fail)
-    worker = LocalWorker(load_segmenter, lambda _: None, lambda: False)
+    worker = Worker(load_segmenter, lambda _: None, lambda: False)
     first, *others = render.begin()
     render.add(first.run(worker))
     if change == "the time":

@@ -16,9 +16,9 @@ import pytest
 from livebg.config.settings import Settings
 from livebg.errors import Cancelled, SourceError
 from livebg.platform.resources import usable_cpus
-from livebg.rendering.worker import ModelUnavailable, WorkerLost, Workers
+from livebg.rendering.cached_segmenter import load_segmenter
+from livebg.rendering.worker import ModelUnavailable, Worker, WorkerLost, Workers
 from livebg.rendering.workers import count_jobs, open_workers
-from livebg.segmentation.u2net import U2NetSegmenter
 from tests.support.toy_network import ToyNetwork
 from tests.support.waiting import wait_until
 from tests.support.worker_tasks import (
@@ -46,6 +46,11 @@ def workers(request: pytest.FixtureRequest) -> Iterator[Workers]:
 def processes() -> Iterator[Workers]:
     with open_workers(2) as workers:
         yield workers
+
+
+def here() -> Worker:
+    """A worker of this process, for tasks that need no network."""
+    return Worker(load_segmenter, lambda _frames: None, lambda: False)
 
 
 def toy_settings(folder: Path) -> Settings:
@@ -84,7 +89,7 @@ def test_second_unexpected_error_is_final(workers: Workers, tmp_path: Path) -> N
     with pytest.raises(ZeroDivisionError, match="try 1"):
         workers.submit(Failing(tmp_path, errors=9), observer).result(HANG_S)
     assert len(observer.retries) == 1
-    assert workers.submit(Digest(3), observer).result(HANG_S)[0] == Digest(3).run(_Here())[0]
+    assert workers.submit(Digest(3), observer).result(HANG_S)[0] == Digest(3).run(here())[0]
 
 
 def test_deliberate_error_is_final(workers: Workers, tmp_path: Path) -> None:
@@ -114,7 +119,7 @@ class RaisingObserver(RecordingObserver):
 
 
 def test_error_of_an_observer_never_mixes_up_results(workers: Workers) -> None:
-    expected = [Digest(frames).run(_Here())[0] for frames in range(20)]
+    expected = [Digest(frames).run(here())[0] for frames in range(20)]
     with pytest.raises(OSError, match="no space left"):
         workers.submit(Digest(1000), RaisingObserver()).result(HANG_S)
     futures = [workers.submit(Digest(frames), RecordingObserver()) for frames in range(20)]
@@ -271,12 +276,3 @@ def test_automatic_number_of_jobs_depends_on_cpus_and_memory() -> None:
     assert 1 <= count_jobs("auto", 0) <= usable_cpus()
     assert count_jobs("auto", 0) >= count_jobs("auto") >= count_jobs("auto", 7680 * 4320)
     assert count_jobs("auto", 10**12) == 1
-
-
-class _Here:
-    """A worker of its own."""
-
-    def segmenter(self, settings: Settings) -> U2NetSegmenter:
-        raise NotImplementedError
-
-    def advance(self, frames: int) -> None: ...
