@@ -5,7 +5,7 @@ Mode ``none`` is not a setting: showing the unprocessed room requires the user's
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -239,6 +239,10 @@ class Settings(BaseSettings):
     camera: Camera = Camera()
     output: Output = Output()
     governor: Governor = Governor()
+
+    def with_mode(self, mode: Mode) -> Self:
+        """Return these settings with another ``effect.mode``."""
+        return self.model_copy(update={"effect": self.effect.model_copy(update={"mode": mode})})
 
 
 def setting_keys() -> tuple[str, ...]:

@@ -128,7 +128,7 @@ class _Renderer:
         grid, sheet_cell = CaptionedGrid(SIZE, aspect), cell_size(aspect, (_SHEET_CELL_WIDTH, _SHEET_CELL_WIDTH))
         total = min(self.frames, source.frame_estimate or self.frames)
         moments = {total * (2 * number + 1) // (2 * _MOMENTS_PER_CLIP) for number in range(_MOMENTS_PER_CLIP)}
-        pipelines = [build_pipeline(_with_mode(self.settings, mode), self.segmenter) for mode in _MODES]
+        pipelines = [build_pipeline(self.settings.with_mode(mode), self.segmenter) for mode in _MODES]
         for number, frame in enumerate(islice(source, self.frames)):
             looks = _looks(pipelines, frame)
             if number in moments:
@@ -142,10 +142,6 @@ def _looks(pipelines: Sequence[Pipeline], frame: Frame) -> list[Frame | Composit
     compositors = [pipeline.compositor for pipeline in pipelines]
     shown = compositors[0].shown_matte(pipelines[0].matte(frame))
     return [frame, *(each.crop(each.apply(frame, shown), each.crop_window(shown)) for each in compositors)]
-
-
-def _with_mode(settings: Settings, mode: Mode) -> Settings:
-    return settings.model_copy(update={"effect": settings.effect.model_copy(update={"mode": mode})})
 
 
 def to_rgb(shown: Frame | Composite, size: tuple[int, int]) -> Picture:

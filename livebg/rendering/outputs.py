@@ -132,7 +132,7 @@ def build_outputs(
             effects[extra.kind] = render_matte
         elif extra.kind is OutputKind.CUTOUT:
             light = build_light(settings, timeline.track if timeline else None)
-            effects[extra.kind] = build_effect(_cutout_settings(settings), light=light)
+            effects[extra.kind] = build_effect(settings.with_mode("cutout"), light=light)
         elif extra.consent is not None:
             effects[extra.kind] = partial(plate, consent=extra.consent)
     return OutputComposites(compositor, effects, keep_matte=any(each.kind is OutputKind.STORED_MATTE for each in extras))
@@ -144,12 +144,8 @@ def outputs_need_track(settings: Settings, extras: Sequence[ExtraOutput]) -> boo
     A stored matte keeps the track for renders with other settings.
     """
     kinds = {extra.kind for extra in extras}
-    lit = OutputKind.CUTOUT in kinds and needs_track(_cutout_settings(settings))
+    lit = OutputKind.CUTOUT in kinds and needs_track(settings.with_mode("cutout"))
     return needs_track(settings) or lit or OutputKind.STORED_MATTE in kinds
-
-
-def _cutout_settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"effect": settings.effect.model_copy(update={"mode": "cutout"})})
 
 
 def _place(path: Path) -> Path:
