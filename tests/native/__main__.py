@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from livebg.native import load_kernels
 from tests.native import test_kernels
@@ -11,7 +11,8 @@ from tests.native import test_kernels
 
 def main(folder: Path) -> None:
     native = load_kernels(folder)
-    settings.register_profile("sanitizers", deadline=None, database=None)
+    # With sanitizers, making inputs takes long as well.
+    settings.register_profile("sanitizers", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("sanitizers")
     tests = [each for name, each in vars(test_kernels).items() if name.startswith("test_")]
     for test in tests:
