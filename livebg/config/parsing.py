@@ -28,6 +28,21 @@ def parse_size(text: str) -> tuple[int, int] | None:
     return int(width), int(height)
 
 
+def check_frame_size(text: str) -> str:
+    """Return ``text`` if it is a size, not ``auto``. Raises ValueError otherwise."""
+    if parse_size(text) is None:
+        raise ValueError("'auto' is not allowed here. Write WIDTHxHEIGHT, such as 1280x720.")
+    return text
+
+
+def check_output_size(text: str) -> str:
+    """Return ``text`` if it is ``auto`` or an even size. Raises ValueError otherwise."""
+    size = parse_size(text)
+    if size and (size[0] % 2 or size[1] % 2):
+        raise ValueError(f"{text} is odd. The width and height of a virtual camera must be even.")
+    return text
+
+
 def parse_time(text: str) -> float:
     """Return the seconds of ``SS``, ``MM:SS`` or ``HH:MM:SS``, with optional decimals. Raises ValueError."""
     try:

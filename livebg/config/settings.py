@@ -24,7 +24,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from livebg.config.automatic_backend import own_automatic_backend
 from livebg.config.choices import BUILTIN_BACKGROUNDS, MAX_JOBS, Backend, Mode, Preset, SinkBackend, Temporal
 from livebg.config.messages import PREFIX
-from livebg.config.parsing import parse_color, parse_size
+from livebg.config.parsing import check_frame_size, check_output_size, parse_color, parse_size
 
 
 def _hex_color(text: str) -> str:
@@ -34,19 +34,6 @@ def _hex_color(text: str) -> str:
 
 def _input_size(text: str) -> str:
     parse_size(text)
-    return text
-
-
-def _frame_size(text: str) -> str:
-    if parse_size(text) is None:
-        raise ValueError("'auto' is not allowed here. Write WIDTHxHEIGHT, such as 1280x720.")
-    return text
-
-
-def _output_size(text: str) -> str:
-    size = parse_size(text)
-    if size and (size[0] % 2 or size[1] % 2):
-        raise ValueError(f"{text} is odd. The width and height of a virtual camera must be even.")
     return text
 
 
@@ -179,7 +166,7 @@ class Camera(Section):
     device: str = Field(
         "auto", description="auto, part of the camera's name, its number, /dev/video0, a URL, or a video file to use instead"
     )
-    size: Annotated[str, AfterValidator(_frame_size)] = Field(
+    size: Annotated[str, AfterValidator(check_frame_size)] = Field(
         "1280x720", description="requested resolution as WIDTHxHEIGHT; livebg uses the camera's closest one"
     )
     frame_rate: float = Field(30.0, ge=1, le=240, description="requested frames per second")
@@ -197,7 +184,7 @@ class Output(Section):
         description="auto; v4l2loopback, pipewire or both (Linux); obs (macOS, Windows); or null (no output)",
     )
     label: str = Field("livebg", description="name of the virtual camera; with v4l2loopback, label of the device to write to")
-    size: Annotated[str, AfterValidator(_output_size)] = Field(
+    size: Annotated[str, AfterValidator(check_output_size)] = Field(
         "auto", description="output resolution as WIDTHxHEIGHT, both even; auto: the camera's resolution"
     )
     on_demand: bool = Field(
