@@ -22,6 +22,7 @@ def clip(tmp_path: Path) -> Path:
     return Clip(count=8, rate=Fraction(10)).write(folder / "clip.mp4")
 
 
+@needs_ffprobe
 def test_sweep_renders_media_and_reports_refused_files(clip: Path) -> None:
     (clip.parent / "notes.mp4").write_text("not a video")
     results = {result.file.name: result for result in sweep.sweep(clip.parent, "none")}
