@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from livebg.compositing.room_tone import RoomTone
 from livebg.imaging.frame import Frame, planes
 from livebg.imaging.geometry import Geometry
 
@@ -16,8 +17,8 @@ Fit = Literal["fill", "fit"]
 _BLUR_COLUMNS: Final = 24
 """Width in pixels of the picture that is enlarged to surround the whole one."""
 
-_DIMMING: Final = 0.6
-"""Factor applied to its luma."""
+_TONE: Final = RoomTone(dim=0.4)
+"""Its darkening, which keeps its hue and saturation."""
 
 
 def fit_to_size(picture: Frame, size: tuple[int, int], fit: Fit, aspect: Fraction = Fraction(1)) -> NDArray[np.uint8]:
@@ -28,15 +29,15 @@ def fit_to_size(picture: Frame, size: tuple[int, int], fit: Fit, aspect: Fractio
     if fit == "fill" or inner == size:
         return filled
     data = filled.copy()
-    black = 0 if picture.color.full_range else 16
     whole = Geometry(inner, sample_aspect_ratio=aspect).apply(picture)
     left, top = ((size[axis] - inner[axis]) // 4 * 2 for axis in (0, 1))
-    for number, (plane, part) in enumerate(zip(planes(data), whole.planes, strict=True)):
+    each = zip(planes(data), whole.planes, _TONE.scales(picture.color), strict=True)
+    for number, (plane, part, (factor, offset)) in enumerate(each):
         small = (_BLUR_COLUMNS, max(_BLUR_COLUMNS * plane.shape[0] // plane.shape[1], 1))
         blurred = cv2.resize(
             cv2.resize(plane, small, interpolation=cv2.INTER_AREA), plane.shape[::-1], interpolation=cv2.INTER_CUBIC
         )
-        plane[:] = blurred if number else cv2.addWeighted(blurred, _DIMMING, blurred, 0, black * (1 - _DIMMING))
+        cv2.convertScaleAbs(blurred, dst=plane, alpha=factor, beta=offset)
         step = 2 if number else 1
         plane[top // step : top // step + part.shape[0], left // step : left // step + part.shape[1]] = part
     return data

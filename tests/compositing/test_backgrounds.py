@@ -12,7 +12,7 @@ from PIL import Image
 from livebg.compositing.backgrounds import MIN_BLUR, BlurBackground, ColorBackground, PictureBackground, read_picture
 from livebg.compositing.composite import composite
 from livebg.errors import ConfigError
-from livebg.imaging.frame import BT601, BT709, Alpha8, ColorSpec, Frame, Matte, planes, rgb_to_i420
+from livebg.imaging.frame import BT601, BT709, Alpha8, ColorSpec, Frame, Matte, i420_to_rgb, planes, rgb_to_i420
 from livebg.synthetic import procedural_room
 from tests.support.pipeline_fakes import gray_frame, noise_frame
 
@@ -117,6 +117,15 @@ def test_fitted_picture_is_surrounded_by_its_blur() -> None:
     assert (np.abs(luma[26:38].astype(int) - 205) <= 2).all()
     assert (luma[:20] < 140).all()
     assert (luma[44:] < 140).all()
+
+
+@pytest.mark.parametrize("full_range", [False, True])
+def test_surroundings_of_fitted_picture_keep_its_hue_and_saturation(full_range: bool) -> None:
+    color, size = ColorSpec(BT709, full_range=full_range), (64, 64)
+    frame = Frame(gray_frame(size=size).data, 0, Fraction(1, 30), color)
+    picture = PictureBackground(np.full((50, 201, 3), (220, 150, 110), np.uint8), "fit")
+    rgb = i420_to_rgb(picture.picture(frame, matte(np.zeros(size, np.uint8))), color, size)
+    assert np.abs(rgb[:20].astype(int) - (132, 90, 66)).max() <= 3
 
 
 def test_blur_is_uniform_when_person_fills_frame() -> None:
