@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha8
-from livebg.imaging.pyramid import resize
+from livebg.imaging.pyramid import Number, resize
 
 _MATTE_COLUMNS: Final = 160
 """Width in pixels of the downscaled matte in which the person is located."""
@@ -57,7 +57,7 @@ class CropWindow:
     def is_full_frame(self) -> bool:
         return self.size == 1.0
 
-    def crop(self, plane: NDArray[np.uint8], size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    def crop(self, plane: NDArray[Number], size: tuple[int, int] | None = None) -> NDArray[Number]:
         """Crop a plane, (height, width), and scale the crop, with subpixel precision for smooth slow moves.
 
         ``size`` (width, height) is that of the result, at least half the plane's; by default the plane's. Chroma samples are
@@ -66,13 +66,13 @@ class CropWindow:
         height, width = plane.shape
         size = size or (width, height)
         if self.is_full_frame:
-            return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+            return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), plane.dtype)
         left, top = (self.x - self.size / 2) * width, (self.y - self.size / 2) * height
         across, down = self.size * (width / size[0]), self.size * (height / size[1])
         # The center of the first visible pixel is half a pixel of the result inside the window.
         transform = np.array([[across, 0, left + (across - 1) / 2], [0, down, top + (down - 1) / 2]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return np.asarray(cv2.warpAffine(plane, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+        return np.asarray(cv2.warpAffine(plane, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), plane.dtype)
 
 
 FULL_FRAME: Final = CropWindow()

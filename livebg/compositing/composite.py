@@ -18,6 +18,7 @@ from livebg.compositing.placeholder import draw_placeholder
 from livebg.compositing.tone_curve import ToneCurve
 from livebg.imaging.colorspace import convert_i420
 from livebg.imaging.frame import _SEAL, Alpha8, ColorSpec, Composite, Frame, Matte, empty_i420, planes
+from livebg.imaging.pyramid import Pyramid
 
 MAX_MATTE_AGE_S = 0.25
 """Seconds. A matte from an older picture may no longer cover the room."""
@@ -88,7 +89,7 @@ def cutout(frame: Frame, matte: Matte, curve: ToneCurve | None = None) -> Compos
     """
     alpha = _validated_alpha(frame, matte)
     data = empty_i420(frame.width, frame.height)
-    for plane, black in zip(planes(data), (0 if frame.color.full_range else 16, 128, 128), strict=True):
+    for plane, black in zip(planes(data), _black(frame.color), strict=True):
         plane[:] = black
     blend_tiles(frame.planes, alpha_planes(matte.pyramid), planes(data), straight=True, curve=curve)
     return Composite(data, frame.pts, frame.time_base, frame.color, alpha, _SEAL)
@@ -142,10 +143,28 @@ def crop(composite: Composite, view: CropWindow, size: tuple[int, int] | None = 
     if view.is_full_frame and size == (composite.width, composite.height):
         return composite
     data = empty_i420(width, height)
+    if composite.alpha is not None:
+        alpha = view.crop(composite.alpha, size)
+        _crop_straight(composite, composite.alpha, view, data, alpha)
+        return replace(composite, data=data, alpha=alpha)
     for plane, out in zip(composite.planes, planes(data), strict=True):
         out[:] = view.crop(plane, (out.shape[1], out.shape[0]))
-    alpha = None if composite.alpha is None else view.crop(composite.alpha, size)
-    return replace(composite, data=data, alpha=alpha)
+    return replace(composite, data=data)
+
+
+def _crop_straight(composite: Composite, before: Alpha8, view: CropWindow, out: NDArray[np.uint8], after: Alpha8) -> None:
+    """Crop a picture with straight alpha ``before`` into ``out``, whose alpha is ``after``. Each pixel counts by its alpha, so
+    that the black around the person does not darken their edge."""
+    shares = (alpha_planes(Pyramid(alpha)) for alpha in (before, after))
+    each = zip(composite.planes, planes(out), *shares, _black(composite.color), strict=True)
+    for plane, target, share, visible, black in each:
+        size, weight = (target.shape[1], target.shape[0]), share.astype(np.float32)
+        color = view.crop((plane - np.float32(black)) * weight, size) / np.maximum(view.crop(weight, size), np.float32(1e-3))
+        target[:] = np.where(visible > 0, np.rint(color + np.float32(black)).clip(0, 255), black)
+
+
+def _black(color: ColorSpec) -> tuple[int, int, int]:
+    return 0 if color.full_range else 16, 128, 128
 
 
 def with_color(composite: Composite, color: ColorSpec) -> Composite:

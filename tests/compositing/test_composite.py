@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from livebg.compositing.auto_framing import CropWindow
 from livebg.compositing.blending import alpha_planes
 from livebg.compositing.composite import (
     MAX_MATTE_AGE_S,
     Consent,
     composite,
+    crop,
     cutout,
     passthrough,
     plate,
@@ -179,6 +181,19 @@ def test_cutout_edge_has_persons_color() -> None:
     assert np.abs(y[seen].astype(int) - person.y[seen]).max() <= 12  # the mixture differs by 120 levels here
     for plane, own in zip((u, v), person.planes[1:], strict=True):
         assert np.abs(plane[chroma].astype(int) - own[chroma]).max() <= 12
+
+
+def test_cropped_cutout_keeps_the_persons_color_at_a_hard_edge() -> None:
+    _, person, soft = split_room()
+    hard = np.where(soft > 127, np.uint8(255), np.uint8(0))
+    shown = crop(cutout(person, matte_for(hard)), CropWindow(0.5, 0.5, 0.6))
+    assert shown.alpha is not None
+    assert ((shown.alpha > 0) & (shown.alpha < 255)).any()
+    for plane, share, level, black in zip(
+        shown.planes, alpha_planes(Pyramid(shown.alpha)), (200, 90, 170), (16, 128, 128), strict=True
+    ):
+        assert np.abs(plane[share > 0].astype(int) - level).max() <= 1
+        assert (plane[share == 0] == black).all()
 
 
 @pytest.mark.parametrize("color", [ColorSpec(), ColorSpec(full_range=True)])
