@@ -20,7 +20,7 @@ from pydantic_settings import EnvSettingsSource
 from livebg.config.messages import CONFIG_VARIABLE, check_environment, invalid_settings, invalid_value, unknown_setting
 from livebg.config.settings import Settings, sections, setting_keys
 from livebg.errors import ConfigError
-from livebg.platform.user_paths import user_folder
+from livebg.platform.user_paths import exists, user_folder
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def read_toml(path: Path, kind: str, if_missing: str) -> dict[str, Any]:
     """
     try:
         if not path.is_file():
-            problem = "is not a file" if path.exists() else "does not exist"
+            problem = "is not a file" if exists(path) else "does not exist"
             raise ConfigError(f"The {kind} {path} {problem}.", if_missing)
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:  # also for numbers with thousands of digits and brackets nested thousands deep
@@ -81,7 +81,7 @@ def read_toml(path: Path, kind: str, if_missing: str) -> dict[str, Any]:
 
 def _is_reachable(path: Path) -> bool:
     try:
-        path.exists()
+        exists(path)
     except PermissionError as error:
         _LOG.warning("Using the defaults, because %s cannot be read (%s).", path, error.strerror)
         return False

@@ -11,7 +11,7 @@ from typing import IO, Final
 
 from livebg.errors import ModelError
 from livebg.models.registry import REGISTRY, ModelCard, card_named, unknown_card
-from livebg.platform.user_paths import expand_user, is_file, user_folder
+from livebg.platform.user_paths import exists, expand_user, is_file, user_folder
 
 _LOG: Final = logging.getLogger(__name__)
 _PACKAGE_FOLDER: Final = Path(__file__).parent
@@ -160,7 +160,7 @@ def _bundled(card: ModelCard) -> LocatedModel:
 def _find_file(path: Path) -> LocatedModel:
     try:
         if not path.is_file():
-            problem = "is a folder" if path.is_dir() else "does not exist"
+            problem = "is not a file" if exists(path) else "does not exist"
             advice = f"Give the path of an .onnx file, or one of {', '.join(REGISTRY)}."
             raise ModelError(f"The model file {path} {problem}.", advice)
         card = next((card for card in REGISTRY.values() if _is_registry_file(path, card)), unknown_card(path.name))

@@ -66,6 +66,19 @@ def expand_user(path: Path | str) -> Path:
     return path
 
 
+def exists(path: Path) -> bool:
+    """Return whether ``path`` is a file or a folder.
+
+    Raises OSError if a folder of it cannot be entered or the system has no such long names; :meth:`pathlib.Path.exists` returns
+    False then from Python 3.14 on.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def is_file(path: Path) -> bool:
     """Return whether ``path`` is a file; unlike :meth:`pathlib.Path.is_file`, False also if a folder of it cannot be entered or
     the system has no such long names."""

@@ -13,6 +13,7 @@ from typing import Final, Literal, get_args
 
 from livebg.config.choices import Mode
 from livebg.errors import ConfigError, LivebgError, SinkError, SourceError
+from livebg.platform.user_paths import exists
 from livebg.rendering.extra_outputs import ExtraOutput
 from livebg.sources.media_types import PHOTO_SUFFIXES, UNREADABLE_PHOTO_SUFFIXES, VIDEO_SUFFIXES, WRITABLE_PHOTO_SUFFIXES
 
@@ -123,24 +124,23 @@ def _is_done(job: Job) -> bool:
 
 def _check_input(path: Path) -> None:
     try:
-        exists = path.exists()
+        problem = None if exists(path) else "does not exist"
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise SourceError(f"{path} cannot be opened ({reason}).", "Name a video, a photo or a folder.") from None
-    if not exists:
-        raise SourceError(f"{path} does not exist.", "Name a video, a photo or a folder.")
+        problem = f"cannot be opened ({(error.strerror or str(error)).lower()})"
+    if problem:
+        raise SourceError(f"{path} {problem}.", "Name a video, a photo or a folder.")
 
 
 def _check_output(output: Path, many: bool) -> None:
     # Every output file has an extension, so a name without one means a folder.
     names_folder = many or not output.suffix
-    if names_folder and output.exists() and not output.is_dir():
+    if exists(output) and names_folder and not output.is_dir():
         raise ConfigError(
             f"The output {output} is not a folder.", "Name a folder, or for a single input a file with an extension."
         )
     folder = output if names_folder else output.parent
     if not output.is_dir() and not folder.is_dir():
-        problem = "is not a folder" if folder.exists() else "does not exist"
+        problem = "is not a folder" if exists(folder) else "does not exist"
         raise SinkError(f"The output folder {folder} {problem}.", "Create it first, or name another one.")
 
 

@@ -14,6 +14,7 @@ import av
 
 from livebg.errors import SinkError
 from livebg.platform.atomic_write import sync_file
+from livebg.platform.user_paths import exists
 
 _FIXES: Final = MappingProxyType(
     {
@@ -74,7 +75,7 @@ class AtomicFile:
     def _check_folder(self) -> None:
         folder = self._path.parent
         if not folder.is_dir():
-            problem = "is not a folder" if folder.exists() else "does not exist"
+            problem = "is not a folder" if exists(folder) else "does not exist"
             raise SinkError(
                 f"Cannot write {self._path}: {folder} {problem}.", "Create the folder first, or choose another output."
             )

@@ -56,7 +56,7 @@ def two_numbers(path: Path) -> None:
             ToyNetwork(activation="Sqrt").write,
             "net.onnx returned values that are not finite (NaN or infinity). Choose another network.",
         ),
-        (Path.mkdir, "The model file net.onnx is a folder. Give the path of an .onnx file, or one of livebg-u2"),
+        (Path.mkdir, "The model file net.onnx is not a file. Give the path of an .onnx file, or one of livebg-u2"),
     ],
 )
 def test_invalid_model_file_fails(make: Callable[[Path], object], sentence: str, cli: LivebgCli, clip: Path, photo: Path) -> None:

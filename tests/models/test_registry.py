@@ -96,7 +96,7 @@ def test_missing_file_fails(name: str) -> None:
 
 
 def test_folder_as_model_fails(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"is a folder\. Give the path"):
+    with pytest.raises(ModelError, match=r"is not a file\. Give the path"):
         find(str(tmp_path))
 
 
