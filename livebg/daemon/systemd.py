@@ -16,6 +16,8 @@ from typing import Final
 _LOG: Final = logging.getLogger(__name__)
 _SEND_TIMEOUT_S: Final = 0.1
 """Timeout if the service manager's queue is full; the output thread can wait for 0.25 s."""
+_RETRY_SHARE: Final = 0.2
+"""Time until a watchdog message that failed is sent again, as a share of the interval between messages: each try can block."""
 
 
 class SystemdNotifier:
@@ -29,17 +31,18 @@ class SystemdNotifier:
         self._address = _address(environment.get("NOTIFY_SOCKET", ""))
         self._clock = clock
         self._interval = _watchdog_seconds(environment) / 2
-        self._last_ping = -self._interval
+        self._next_ping = -float("inf")
 
     def ready(self) -> None:
         """Report that the camera is usable. Call it after the first picture."""
         self._send("READY=1")
 
     def alive(self) -> None:
-        """Reset the watchdog. Call it after each picture; at most two calls per watchdog interval are sent."""
+        """Reset the watchdog. Call it after each picture; two calls per watchdog interval are sent, up to ten if they fail."""
         now = self._clock()
-        if self._interval and now - self._last_ping >= self._interval and self._send("WATCHDOG=1"):
-            self._last_ping = now
+        if self._interval and now >= self._next_ping:
+            sent = self._send("WATCHDOG=1")
+            self._next_ping = now + (1.0 if sent else _RETRY_SHARE) * self._interval
 
     def stopping(self) -> None:
         """Report that livebg is stopping."""
