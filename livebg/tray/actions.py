@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections import deque
@@ -55,8 +56,8 @@ def terminal_command(command: Sequence[str], find: Find = shutil.which) -> tuple
 def launch(command: Sequence[str], failed: Callable[[str], None]) -> None:
     """Start a program and return immediately.
 
-    If the program exits with an error, ``failed`` is called from a thread with its last line of standard error.
-    Raises :class:`~livebg.errors.LivebgError` if it cannot be started.
+    If the program exits with an error, ``failed`` is called from a thread with its last line of standard error; if a signal ends
+    it, with a sentence on that. Raises :class:`~livebg.errors.LivebgError` if it cannot be started.
     """
     try:
         process = subprocess.Popen(
@@ -78,6 +79,8 @@ def launch(command: Sequence[str], failed: Callable[[str], None]) -> None:
         if process.returncode > 0:
             reason = last[0].strip() if last else f"{command[0]} failed with exit code {process.returncode}."
             failed(reason.removeprefix("livebg: "))
+        elif process.returncode not in (0, -signal.SIGTERM):  # SIGTERM is the normal end at logout
+            failed(f"{command[0]} was ended by signal {-process.returncode} ({signal.strsignal(-process.returncode)}).")
 
     threading.Thread(target=wait, name=f"livebg {Path(command[0]).name}", daemon=True).start()
 

@@ -134,6 +134,13 @@ def test_preview_failure_is_reported(shell: Desk) -> None:
     assert shell.failures == ["No display."]
 
 
+def test_program_that_crashes_is_reported(shell: Desk) -> None:
+    shell.program("livebg", "kill -SEGV $$")
+    shell.run(LocalAction.PREVIEW)
+    assert shell.failed.wait(DEADLINE)
+    assert shell.failures == [f"{shell.folder / 'livebg'} was ended by signal 11 (Segmentation fault)."]
+
+
 def test_log_opens_in_a_terminal(shell: Desk) -> None:
     shell.program("xterm")
     shell.run(LocalAction.LOG)
