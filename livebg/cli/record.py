@@ -37,6 +37,8 @@ def record(
     A recording turns the camera on. While the effect is off, it contains the placeholder, unless you pass --original. Exit code 6
     if livebg is not running.
     """
+    if stop and file is not None:
+        raise ConfigError(f"--stop completes the running recording and takes no file, but {file} is given.", "Leave it out.")
     if stop:
         _print_summary(_Recording.parse(request("stop_recording", timeout=_STOP_TIMEOUT_S)))
         return

@@ -19,7 +19,12 @@ def test_needs_running_livebg(cli: LivebgCli, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["talk.mkv", "--seconds", "0"], "--seconds is 0"), (["--overwrite"], "no file"), (["talk.mkv", "--seconds", "nan"], "nan")],
+    [
+        (["talk.mkv", "--seconds", "0"], "--seconds is 0"),
+        (["--overwrite"], "no file"),
+        (["talk.mkv", "--seconds", "nan"], "nan"),
+        (["--stop", "talk.mkv"], "takes no file, but talk.mkv is given"),
+    ],
 )
 def test_bad_arguments_are_refused_first(cli: LivebgCli, arguments: list[str], message: str) -> None:
     result = cli.livebg("record", *arguments)
