@@ -43,7 +43,9 @@ def take_snapshot(send: Request, unknown: set[str]) -> Snapshot:
     if presets is not None:
         names = tuple(PresetEntry(str(each["name"]), bool(each["builtin"])) for each in presets.get("presets", ()))
         snapshot = replace(snapshot, presets=names, preset=presets.get("current"))
-    controls = _optional(send, "camera_controls", unknown)
+    # Reading them opens the camera, which nothing may touch while livebg is paused or asleep.
+    is_open = snapshot.status is not None and snapshot.status.camera.name is not None
+    controls = _optional(send, "camera_controls", unknown) if is_open else None
     if controls is not None:
         snapshot = replace(snapshot, controls=tuple(map(CameraControl.from_dict, controls.get("controls", ()))))
     return snapshot

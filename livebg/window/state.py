@@ -50,8 +50,8 @@ class Snapshot:
     """Everything that one poll found out.
 
     ``status`` is None if livebg does not respond, and ``error`` is the reason. ``values`` and ``settable`` are the result of the
-    command ``settings``. ``presets`` and ``controls`` are None if the running livebg does not know them. ``recording`` is the
-    object of that name in the status.
+    command ``settings``. ``presets`` and ``controls`` are None if the running livebg does not know them; ``controls`` also
+    while its camera is closed. ``recording`` is the object of that name in the status.
     """
 
     status: Status | None = None

@@ -18,7 +18,7 @@ from livebg.window.feed import MAX_RATE, MIN_RATE, Feed, Pace, Shown, fit
 from livebg.window.link import Link, take_snapshot
 from livebg.window.services import recording_path
 from livebg.window.state import Snapshot
-from tests.support.fake_daemon import DEADLINE, LIVE
+from tests.support.fake_daemon import ASLEEP, DEADLINE, LIVE
 from tests.support.live_session import wait_for
 from tests.support.preview_session import PreviewSession
 
@@ -82,6 +82,17 @@ def test_snapshot_has_presets_controls_and_recording_if_known() -> None:
     assert snapshot.can_record
     assert snapshot.recording is not None
     assert snapshot.recording["path"] == "/home/ada/talk.mkv"
+
+
+def test_controls_are_not_read_while_the_camera_is_closed() -> None:
+    """Reading them opens it, also while livebg is paused or asleep."""
+    livebg = FakeLivebg()
+    livebg.answers["status"] = ASLEEP.as_dict()
+    livebg.answers["camera_controls"] = {"controls": [CONTROL]}
+    snapshot = take_snapshot(livebg, set())
+    assert snapshot.status == Status.from_dict(ASLEEP.as_dict())
+    assert snapshot.controls is None
+    assert "camera_controls" not in livebg.names()
 
 
 def test_unknown_commands_are_sent_once_per_livebg() -> None:
