@@ -76,9 +76,8 @@ def run_checks(context: CheckContext, measuring: bool = True) -> Iterator[Result
 
 def _run_check(check: Check, context: CheckContext) -> Finding:
     """Run one check. A failing check never prevents the others from running."""
-    other = {"pipewire": "v4l2loopback", "both": ""}.get(context.backend, "pipewire")
-    if check.backend == other:
-        return skipped(f"Only applies to {other}, but output.backend is {context.backend}")
+    if check.backend is not None and context.backend not in (check.backend, "both"):
+        return skipped(f"Only applies to {check.backend}, but output.backend is {context.backend}")
     try:
         return check.run(context)
     except ToolMissing as error:

@@ -108,6 +108,7 @@ def speed(context: CheckContext) -> Finding:
             return warn(f"{found}, with reduced quality: {', '.join(status.degraded)}", ADVICE)
         return ok(found) if status.fps_out > _MIN_OUTPUT_SHARE * status.fps_in else warn(found, ADVICE)
     try:
+        _ = context.segmenter  # a network that cannot run is known before the clip is made
         return judge(measure(context))
     except ImportError:
         return skipped(_NOT_LOADED)

@@ -52,6 +52,15 @@ def test_bare_machine_has_two_failures(machine: DoctorMachine) -> None:
     assert findings["unit"] == Finding("skipped", "systemctl is not installed")
 
 
+def test_null_output_needs_no_virtual_camera(machine: DoctorMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.camera()
+    monkeypatch.setenv("LIVEBG_OUTPUT__BACKEND", "null")
+    findings = findings_of(machine)
+    assert [name for name, finding in findings.items() if finding.status == "FAIL"] == []
+    assert findings["module"] == Finding("skipped", "Only applies to v4l2loopback, but output.backend is null")
+    assert findings["PipeWire library"] == Finding("skipped", "Only applies to pipewire, but output.backend is null")
+
+
 def test_check_names_are_unique_and_groups_are_contiguous() -> None:
     names = [check.name for check in CHECKS]
     assert len(set(names)) == len(names)

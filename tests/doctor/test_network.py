@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from livebg.bench import recording
 from livebg.doctor import network
 from livebg.doctor.context import Finding
 from livebg.doctor.network import ADVICE, Measured, judge
@@ -114,7 +115,10 @@ def test_measurement_returns_costs(machine: DoctorMachine, monkeypatch: pytest.M
     assert 0 <= measured.dropped <= 1
 
 
-def test_failed_measurement_fails(machine: DoctorMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_speed_fails_before_the_clip_is_made_if_the_network_is_missing(
+    machine: DoctorMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "synthetic_frames", lambda *_: pytest.fail("the clip was made"))
     monkeypatch.setenv("LIVEBG_MODEL__NAME", "u2netp")
     assert network.speed(machine.context()).status == "FAIL"
 
