@@ -1,12 +1,12 @@
 """A render that is interrupted and continued gives the bytes of one that is not, whatever happens to it and whenever."""
 
-import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,6 +19,23 @@ from tests.support.media import Clip
 HANG_S = 120
 KILLS_IN_CI = 5
 KILLS = 50
+AT_THE_SECOND_SEGMENT = """
+import os, re, runpy, signal, sys
+
+found = []
+
+
+def interrupt(event, arguments):
+    if event == "os.rename" and re.fullmatch("[0-9]{{4}}[.]json", os.path.basename(arguments[1])):
+        found.append(arguments[1])
+        if len(found) == 2:
+            {action}
+
+
+sys.addaudithook(interrupt)
+runpy.run_module("livebg", run_name="__main__", alter_sys=True)
+"""
+"""livebg, with an action at the moment when the second segment would be finished: no test can look that fast."""
 
 
 class InterruptedRender:
@@ -44,8 +61,8 @@ class InterruptedRender:
         moved.seconds, moved.expected = self.seconds, self.expected
         return moved
 
-    def start(self, *options: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "livebg", "render", str(self.clip), "-o", str(self.output), "--model", "toy.onnx", "-q"]
+    def start(self, *options: str, program: Sequence[str] = ("-m", "livebg")) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, *program, "render", str(self.clip), "-o", str(self.output), "--model", "toy.onnx", "-q"]
         return subprocess.Popen([*command, *options], start_new_session=True)
 
     def finish(self, *options: str) -> int:
@@ -62,13 +79,10 @@ class InterruptedRender:
 
     def interrupt(self) -> Path:
         """Kill the render when its first segment is finished, and return the job folder."""
-        folder, process = job_folder(self.output), self.start("--jobs", "1")
-        while not (folder / "0000.json").exists():
-            assert process.poll() is None
-            time.sleep(0.01)
-        process.kill()
-        process.wait(HANG_S)
-        return folder
+        program = AT_THE_SECOND_SEGMENT.format(action="os.kill(os.getpid(), signal.SIGKILL)")
+        assert self.start("--jobs", "1", program=("-c", program)).wait(HANG_S) == -signal.SIGKILL
+        assert (job_folder(self.output) / "0000.json").exists()
+        return job_folder(self.output)
 
     def left_behind(self) -> set[str]:
         return {each.name for each in self.output.parent.iterdir()} - {self.clip.name, "toy.onnx"}
@@ -121,12 +135,10 @@ def test_bytes_do_not_depend_on_the_number_of_processes(render: InterruptedRende
 
 
 def test_interrupt_keeps_finished_segments_and_says_how_to_go_on(cli: LivebgCli, render: InterruptedRender) -> None:
-    command = [sys.executable, "-m", "livebg", "render", "clip.mp4", "-o", "out.mp4", "--model", "toy.onnx", "--jobs", "2"]
+    program = AT_THE_SECOND_SEGMENT.format(action="os.killpg(0, signal.SIGINT)")  # as a terminal does: the workers get it too
+    command = [sys.executable, "-c", program, "render", "clip.mp4", "-o", "out.mp4", "--model", "toy.onnx", "--jobs", "2"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     folder = job_folder(render.output)
-    while not (folder / "0000.json").exists():
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
     _, message = process.communicate(timeout=HANG_S)
     assert process.returncode == 130
     assert "Run the same command to continue" in message
