@@ -1,7 +1,8 @@
 """Detects a locked screen over D-Bus, to hide the user's desk while they are away.
 
 Desktops report it on the session bus (``ActiveChanged`` of the screen saver), logind on the system bus (``LockedHint`` of the
-user's session, also read at the start). A source that reports locked must also report unlocked, or end. logind's ``Lock``
+user's session, also read at the start). A source that reports locked must also report unlocked, or end: a screen saver that
+leaves the bus has ended. logind's ``Lock``
 signal is not used: it only requests a lock, and no signal marks its end.
 """
 
@@ -26,10 +27,11 @@ _LOG: Final = logging.getLogger(__name__)
 _SCREENSAVER_NAMES: Final = tuple(
     f"org.{desktop}.ScreenSaver" for desktop in ("freedesktop", "gnome", "cinnamon", "mate", "xfce")
 )
+_BUS: Final = "org.freedesktop.DBus"
 _LOGIND: Final = "org.freedesktop.login1"
 _SESSION: Final = f"{_LOGIND}.Session"
 _MANAGER: Final = f"{_LOGIND}.Manager"
-_PROPERTIES: Final = "org.freedesktop.DBus.Properties"
+_PROPERTIES: Final = f"{_BUS}.Properties"
 _RECONNECT_DELAY_S: Final = 30.0
 _TIMEOUT_S: Final = 5.0
 Heard = Callable[[str, bool], None]
@@ -98,13 +100,28 @@ class _Listener:
 
 
 def _listen_to_savers(bus: "DBusConnection", heard: Heard) -> None:
-    """Run until the connection is lost, which raises OSError."""
+    """Run until the connection is lost, which raises OSError.
+
+    A lock also ends if the screen saver that reported it leaves the bus: it crashed, and nothing else would report the end.
+    """
+    reporters: dict[str, str] = {}
     for name in _SCREENSAVER_NAMES:
         _request(bus, message_bus.AddMatch(MatchRule(type="signal", interface=name, member="ActiveChanged")))
-    for message in _signals(bus, MatchRule(type="signal", member="ActiveChanged")):
+        change = MatchRule(type="signal", sender=_BUS, interface=_BUS, member="NameOwnerChanged")
+        change.add_arg_condition(0, name)
+        _request(bus, message_bus.AddMatch(change))
+    for message in _signals(bus, MatchRule(type="signal")):
         fields = message.header.fields
-        if fields[HeaderFields.interface] in _SCREENSAVER_NAMES and fields.get(HeaderFields.signature) == "b":
-            heard(fields[HeaderFields.interface], bool(message.body[0]))
+        interface, sender, signature = (
+            fields.get(field) for field in (HeaderFields.interface, HeaderFields.sender, HeaderFields.signature)
+        )
+        if interface in _SCREENSAVER_NAMES and fields[HeaderFields.member] == "ActiveChanged" and signature == "b":
+            reporters[interface] = sender
+            heard(interface, bool(message.body[0]))
+        elif sender == _BUS and fields[HeaderFields.member] == "NameOwnerChanged":
+            name, before, after = message.body
+            if not after and before == reporters.get(name):  # a tool that reports a lock and exits owns no such name
+                heard(name, False)
 
 
 def _listen_to_logind(bus: "DBusConnection", heard: Heard) -> None:

@@ -101,6 +101,10 @@ class FakeScreenSaver:
         place = DBusAddress(f"/{name.replace('.', '/')}", interface=name)
         self._connection.send(new_signal(place, "ActiveChanged", "b", (locked,)))
 
+    def own(self) -> None:
+        """Own its name, as a screen saver does that is more than a tool."""
+        self._connection.send_and_get_reply(message_bus.RequestName(self._names[0]))
+
     def close(self) -> None:
         self._connection.close()
 
@@ -132,6 +136,60 @@ def test_screen_saver_signals_are_received(buses: tuple[str, str], name: str) ->
         saver.send(True)
         wait_until(lambda: received == [True, False, True])
     saver.close()
+
+
+@needs_bus
+def test_screen_saver_that_crashes_ends_its_lock(buses: tuple[str, str]) -> None:
+    received: list[bool] = []
+    saver = FakeScreenSaver(buses[0], "org.mate.ScreenSaver")
+    saver.own()
+    with watch_screen_lock(True, received.append):
+        wait_for_listener(saver.send, received)
+        saver.send(True)
+        saver.close()
+        wait_until(lambda: received == [True, False])
+
+
+@needs_bus
+def test_tool_that_reports_a_lock_and_exits_does_not_end_it(buses: tuple[str, str]) -> None:
+    received: list[bool] = []
+    saver, tool = (FakeScreenSaver(buses[0], "org.gnome.ScreenSaver") for _ in range(2))
+    with watch_screen_lock(True, received.append):
+        wait_for_listener(saver.send, received)
+        tool.send(True)
+        tool.close()
+        wait_until(lambda: received == [True])
+        saver.own()
+        saver.close()
+        check_still_locked(buses[0], received)
+
+
+@needs_bus
+def test_crash_of_the_screen_saver_does_not_end_the_lock_of_logind(buses: tuple[str, str]) -> None:
+    received: list[bool] = []
+    logind = FakeLogind(buses[1], "/own")
+    with watch_screen_lock(True, received.append):
+        wait_until(lambda: received == [True])
+        saver = FakeScreenSaver(buses[0], "org.xfce.ScreenSaver")
+        saver.own()
+
+        def is_heard() -> bool:
+            saver.send(True)
+            return len(received) > 1
+
+        wait_until(is_heard)
+        saver.close()
+        check_still_locked(buses[0], received)
+    logind.close()
+
+
+def check_still_locked(bus: str, received: list[bool]) -> None:
+    """Check that no unlock was received before a further lock, which another screen saver reports."""
+    before, other = len(received), FakeScreenSaver(bus, "org.cinnamon.ScreenSaver")
+    other.send(True)
+    wait_until(lambda: len(received) > before)
+    assert all(received)
+    other.close()
 
 
 @needs_bus
