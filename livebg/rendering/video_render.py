@@ -23,7 +23,7 @@ from livebg.rendering.segment_renderer import SegmentTask
 from livebg.rendering.segments import Segment, SegmentResult, decoded_range
 from livebg.rendering.video_plan import RenderOptions, plan_video
 from livebg.rendering.worker import Task
-from livebg.sinks.atomic_file import part_path
+from livebg.sinks.atomic_file import check_overwrite, part_path
 from livebg.sinks.codecs import plan_encoder
 from livebg.sinks.joiner import Joiner
 from livebg.sinks.segment_file import written_format
@@ -56,6 +56,8 @@ class VideoRender:
             self._inputs = manifest.inputs
             self._directory = JobDirectory.open(job.output, manifest, fresh=options.fresh, note=note)
             opened.callback(self._directory.keep)
+            for path, _ in self._outputs.values():  # a run that had the lock until now may have written them
+                check_overwrite(path, options.overwrite)
             self._results = self._directory.finished()
             self._tracks: list[Track] = []
             self._awaited = 0

@@ -45,6 +45,15 @@ def part_path(path: Path, token: str) -> Path:
     return path.absolute().parent / f".livebg-{token}.part"
 
 
+def check_overwrite(path: Path, overwrite: bool) -> None:
+    """Raise :class:`~livebg.errors.SinkError` if ``path`` exists, and with ``overwrite`` if it is not a regular file."""
+    if not overwrite and (path.exists() or path.is_symlink()):
+        raise SinkError(f"The output {path} already exists.", "Choose another output, or use --overwrite.")
+    if path.exists() and not path.is_file():
+        # A rename would remove the FIFO or device that another program has opened.
+        raise SinkError(f"The output {path} exists and is not a regular file.", "Choose another output.")
+
+
 class AtomicFile:
     """A hidden file next to ``path``, or the given ``part``, renamed to it by :meth:`commit` or removed by :meth:`rollback`.
 
@@ -59,7 +68,7 @@ class AtomicFile:
         self.part = part.absolute() if part else part_path(path, secrets.token_hex(6))
         with writing(path):
             self._check_folder()
-            self._check_overwrite()
+            check_overwrite(self._path, self._overwrite)
             if not_same_as is not None and path.exists() and not_same_as.exists() and path.samefile(not_same_as):
                 raise SinkError(f"The output {path} is the input itself, which is never overwritten.", "Choose another output.")
             if part is not None:
@@ -82,19 +91,12 @@ class AtomicFile:
         if self._path.is_dir():
             raise SinkError(f"Cannot write {self._path}: it is a folder.", "Name a file in it.")
 
-    def _check_overwrite(self) -> None:
-        if not self._overwrite and (self._path.exists() or self._path.is_symlink()):
-            raise SinkError(f"The output {self._path} already exists.", "Choose another output, or use --overwrite.")
-        if self._path.exists() and not self._path.is_file():
-            # A rename would remove the FIFO or device that another program has opened.
-            raise SinkError(f"The output {self._path} exists and is not a regular file.", "Choose another output.")
-
     def commit(self) -> None:
         """Rename the file to its final name. Raises SinkError if that fails, and then leaves nothing behind."""
         try:
             with writing(self._path):
                 sync_file(self.part)
-                self._check_overwrite()
+                check_overwrite(self._path, self._overwrite)
                 self.part.replace(self._path)
         except BaseException:
             self.rollback()
