@@ -126,6 +126,8 @@ def render(
     planned = plan_jobs(inputs, output, "none" if mode == "none" else settings.effect.mode, skip_existing=skip_existing)
     if matte is not None:
         _check_network({"--model": model, "--input-size": input_size, "--provider": provider, "--temporal": temporal})
+    if planned.jobs and all(job.is_photo for job in planned.jobs):
+        _check_range({"--start": start, "--end": end})
     planned = _with_extras(planned, also or [], keep_matte, options)
     raise typer.Exit(_render(settings, planned, options, "json" if json_lines else "quiet" if quiet else "bar", address))
 
@@ -142,6 +144,12 @@ def _check_network(network: Mapping[str, str | None]) -> None:
     """Check that no option of the network is set, because a stored matte replaces it."""
     for option in (name for name, value in network.items() if value is not None):
         raise ConfigError(f"With --matte no network runs, so {option} has no effect.", "Leave one of them out.")
+
+
+def _check_range(times: Mapping[str, str | None]) -> None:
+    """Check that no time is set, because photos have none."""
+    for option in (name for name, value in times.items() if value is not None):
+        raise ConfigError(f"{option} needs a video, but there are only photos.", "Leave it out.")
 
 
 def _with_extras(plan: "Plan", also: list[str], keep_matte: bool, options: "RenderOptions") -> "Plan":
