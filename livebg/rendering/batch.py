@@ -12,7 +12,7 @@ from livebg.config.settings import Settings
 from livebg.errors import Cancelled, LivebgError
 from livebg.factory import build_effect
 from livebg.rendering.jobs import Job
-from livebg.rendering.outputs import video_encoding
+from livebg.rendering.outputs import check_background, video_encoding
 from livebg.rendering.photo_render import PhotoRender
 from livebg.rendering.reporters import QuietReporter
 from livebg.rendering.running_render import Render, RunningRender, TaskProgress
@@ -100,6 +100,8 @@ class BatchRenderer:
                 raise job.error
             if self._model_failed and self._options.consent is None:
                 raise ModelUnavailable("The network failed to load in another job.")
+            if self._options.consent is None:
+                check_background(job, self._settings)
             self._make_folder(job)
             if job.is_photo:
                 return PhotoRender(job, self._settings, self._options)

@@ -16,6 +16,7 @@ from livebg.config.settings import Settings
 from livebg.errors import ConfigError, SinkError
 from livebg.factory import build_effect, build_encoding, build_light, needs_track
 from livebg.imaging.frame import Composite, Frame, Matte
+from livebg.platform.user_paths import expand_user, is_file
 from livebg.rendering.extra_outputs import ExtraOutput, OutputKind, kept_mattes
 from livebg.rendering.jobs import Job
 from livebg.sinks.atomic_file import AtomicFile
@@ -78,6 +79,17 @@ def check_extras(job: Job, settings: Settings, *, overwrite: bool = False, matte
         if other != extra.option:
             raise ConfigError(f"{extra.path} would hold both {other} and {extra.option}.", "Name two different files.")
         AtomicFile(extra.path, overwrite=overwrite, not_same_as=job.input).rollback()
+
+
+def check_background(job: Job, settings: Settings) -> None:
+    """Raise :class:`~livebg.errors.SinkError` if an output of ``job`` is the file of the background, which the render reads."""
+    background = expand_user(settings.effect.background)
+    if settings.effect.mode != "background" or not is_file(background):
+        return
+    for path in (job.output, *(extra.path for extra in job.extras)):
+        if _place(path) == _place(background):
+            problem = f"The output {path} is the background itself, which is never overwritten."
+            raise SinkError(problem, "Choose another output.")
 
 
 def output_encoding(settings: Settings, kind: OutputKind) -> Encoding:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.cli_runner import LivebgCli
+from tests.support.cli_runner import LivebgCli, render_error
 from tests.support.decoding import pictures_of, stamps_of
-from tests.support.photos import pixels_of
+from tests.support.photos import pixels_of, save_pixels
 from tests.support.toy_network import ToyNetwork
 
 
@@ -52,6 +52,37 @@ def test_invalid_times_fail(options: Sequence[str], code: int, sentence: str, cl
     result = cli.render(str(clip), *options)
     assert (result.code, result.error_line) == (code, sentence)
     assert cli.files() == {"video.mp4"}
+
+
+@pytest.mark.parametrize(
+    ("source", "background", "options"),
+    [
+        ("photo.png", "link.jpg", ("-o", "beach.jpg")),
+        ("video.mp4", "sea.mp4", ("-o", "sea.mp4")),
+        ("video.mp4", "sea.mov", ("-o", "out.mp4", "--also", "cutout=sea.mov")),
+        ("photo.png", "beach.jpg", ("-o", "beach.jpg")),
+    ],
+)
+@pytest.mark.usefixtures("photo")
+def test_background_is_never_overwritten(
+    source: str, background: str, options: Sequence[str], cli: LivebgCli, clip: Path
+) -> None:
+    save_pixels(np.full((40, 60, 3), 90, np.uint8), Path("beach.jpg"))
+    Path("link.jpg").symlink_to("beach.jpg")
+    for name in ("sea.mp4", "sea.mov"):
+        Path(name).write_bytes(clip.read_bytes())
+    before = {name: Path(name).read_bytes() for name in cli.files()}
+    message = render_error(cli, 4, source, "--mode", "background", "--background", background, *options, "--overwrite")
+    assert message.endswith(" is the background itself, which is never overwritten. Choose another output.")
+    assert {name: Path(name).read_bytes() for name in cli.files()} == before
+
+
+@pytest.mark.parametrize(("option", "time"), [("--start", "0"), ("--end", "1:00")])
+def test_range_needs_a_video(option: str, time: str, cli: LivebgCli, photo: Path, clip: Path) -> None:
+    message = render_error(cli, 2, str(photo), option, time)
+    assert message == f"{option} needs a video, but there are only photos. Leave it out."
+    Path("out").mkdir()
+    assert cli.render(str(photo), str(clip), "-o", "out", option, time).code == 0
 
 
 def test_larger_blur_smooths_more(cli: LivebgCli, photo: Path) -> None:
