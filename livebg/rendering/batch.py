@@ -13,7 +13,7 @@ from livebg.errors import Cancelled, LivebgError
 from livebg.factory import build_effect
 from livebg.rendering.jobs import Job
 from livebg.rendering.outputs import check_background, video_encoding
-from livebg.rendering.photo_render import PhotoRender
+from livebg.rendering.photo_render import PhotoRender, remove_leftovers
 from livebg.rendering.reporters import QuietReporter
 from livebg.rendering.running_render import Render, RunningRender, TaskProgress
 from livebg.rendering.video_plan import RenderOptions
@@ -67,6 +67,7 @@ class BatchRenderer:
     def run(self, jobs: Sequence[Job]) -> int:
         """Render all jobs. Returns the worst exit code of the jobs; 130 if the user stopped the batch."""
         waiting = deque(jobs)
+        remove_leftovers([job.output for job in jobs if job.is_photo])
         self._reporter.planned(jobs)
         try:
             with ExitStack() as opened:

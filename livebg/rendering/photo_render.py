@@ -1,7 +1,10 @@
 """The render of one photo, which is a single task."""
 
+import hashlib
+import os
 import secrets
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -71,7 +74,7 @@ class PhotoTask:
 
     @property
     def _part(self) -> Path:
-        return part_path(self.job.output, self.token)
+        return part_path(self.job.output, f"{_mark(self.job.output)}-{self.token}")
 
     @property
     def _mode(self) -> str:
@@ -86,6 +89,21 @@ class PhotoTask:
         size = segmenter.input_size(photo.frame.width, photo.frame.height)
         pipeline = build_pipeline(self.settings, segmenter, background=background)
         return pipeline, NetworkInfo(segmenter.name, segmenter.provider, size)
+
+
+def remove_leftovers(outputs: Sequence[Path]) -> None:
+    """Remove the unfinished files of these photos that a killed run left. Never raises an error."""
+    marks = {_mark(output) for output in outputs}
+    for folder in {output.absolute().parent for output in outputs}:
+        with suppress(OSError):
+            for part in folder.glob(".livebg-*-*.part"):
+                if part.name.split("-")[1] in marks:
+                    part.unlink(missing_ok=True)
+
+
+def _mark(output: Path) -> str:
+    """Return what the names of all unfinished files of a photo have in common."""
+    return hashlib.sha256(os.fsencode(output.absolute())).hexdigest()[:12]
 
 
 class PhotoRender:

@@ -1,5 +1,6 @@
 """Photos as tasks: same bytes in any process, and nothing left behind."""
 
+import multiprocessing
 import os
 import signal
 from dataclasses import dataclass
@@ -98,6 +99,27 @@ def test_stopped_photo_leaves_nothing(cli: LivebgCli, photo: Path, settings: Set
     with pytest.raises(Cancelled):
         PhotoTask(Job(photo, Path("out.png")), settings).run(here(stopped=True))
     assert cli.files() == {"photo.png"}
+
+
+def test_unfinished_file_of_a_killed_run_is_removed_by_the_next(cli: LivebgCli, photo: Path, settings: Settings) -> None:
+    """Only that of the same photo."""
+    for name in ("out.png", "other.png"):
+        process = multiprocessing.get_context("spawn").Process(target=render_until_killed, args=(photo, name, settings))
+        process.start()
+        process.join(HANG_S)
+        assert process.exitcode == -signal.SIGKILL
+    left = cli.files() - {"photo.png"}
+    assert len(left) == 2
+    assert cli.render(str(photo), "-o", "out.png").code == 0
+    assert len(cli.files() & left) == 1
+    assert cli.render(str(photo), "-o", "other.png").code == 0
+    assert cli.files() == {"photo.png", "out.png", "other.png"}
+
+
+def render_until_killed(photo: Path, output: str, settings: Settings) -> None:
+    """Render a photo in a process that is killed just before it writes the output."""
+    killed = Worker(load_segmenter, lambda _frames: os.kill(os.getpid(), signal.SIGKILL), lambda: False)
+    PhotoTask(Job(photo, Path(output)), settings).run(killed)
 
 
 @dataclass(frozen=True)
