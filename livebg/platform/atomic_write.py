@@ -14,11 +14,13 @@ from pathlib import Path
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that readers find the old or the new content, never a part, even after a power failure.
 
-    Keeps the mode of an existing file, follows a symbolic link and creates missing folders. Raises OSError if it fails, and then
-    leaves the old file unchanged.
+    Keeps the mode of an existing file, follows a symbolic link and creates missing folders. Raises OSError if it fails, also for
+    a FIFO or a device, and then leaves the old file unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     target = path.resolve()
+    if target.exists() and not target.is_file():  # a rename would replace what other programs have opened
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
     part = target.with_name(f".livebg-{secrets.token_hex(6)}.part")
     try:
         with part.open("xb") as file:

@@ -1,4 +1,8 @@
+"""Small files that are replaced atomically."""
+
+import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,3 +34,16 @@ def test_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
         write_atomically(taken, b"one")
     assert list(tmp_path.iterdir()) == [taken]
     assert list(taken.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no named FIFOs on Windows")
+def test_fifo_is_not_replaced(tmp_path: Path) -> None:
+    """Nor a device, which root could replace."""
+    fifo, link = tmp_path / "fifo", tmp_path / "link"
+    os.mkfifo(fifo)
+    link.symlink_to(fifo)
+    for path in (fifo, link):
+        with pytest.raises(OSError, match="Not a regular file"):
+            write_atomically(path, b"one")
+    assert fifo.is_fifo()
+    assert sorted(tmp_path.iterdir()) == [fifo, link]
