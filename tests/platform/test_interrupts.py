@@ -26,7 +26,8 @@ def start(*arguments: str) -> "subprocess.Popen[str]":
 
 
 def wait_for_part(folder: Path) -> None:
-    wait_until(lambda: list(folder.rglob("*.part")), "the render did not begin")
+    """Wait until a segment is being written. Other unfinished files exist for a moment while an input is opened."""
+    wait_until(lambda: list(folder.rglob("[0-9]*.part")), "the render did not begin")
 
 
 def test_interrupt_is_raised_once_until_the_cleanup_hangs() -> None:
