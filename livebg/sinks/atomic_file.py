@@ -47,9 +47,9 @@ def part_path(path: Path, token: str) -> Path:
 
 def check_overwrite(path: Path, overwrite: bool) -> None:
     """Raise :class:`~livebg.errors.SinkError` if ``path`` exists, and with ``overwrite`` if it is not a regular file."""
-    if not overwrite and (path.exists() or path.is_symlink()):
+    if not overwrite and (exists(path) or path.is_symlink()):
         raise SinkError(f"The output {path} already exists.", "Choose another output, or use --overwrite.")
-    if path.exists() and not path.is_file():
+    if exists(path) and not path.is_file():
         # A rename would remove the FIFO or device that another program has opened.
         raise SinkError(f"The output {path} exists and is not a regular file.", "Choose another output.")
 
@@ -69,7 +69,7 @@ class AtomicFile:
         with writing(path):
             self._check_folder()
             check_overwrite(self._path, self._overwrite)
-            if not_same_as is not None and path.exists() and not_same_as.exists() and path.samefile(not_same_as):
+            if not_same_as is not None and exists(path) and not_same_as.exists() and path.samefile(not_same_as):
                 raise SinkError(f"The output {path} is the input itself, which is never overwritten.", "Choose another output.")
             if part is not None:
                 part.unlink(missing_ok=True)
