@@ -2,11 +2,10 @@
 
 import os
 import shutil
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -362,8 +361,14 @@ def seconds(recorder: Recorder) -> float:
 
 def microphones() -> bool:
     time.sleep(0.3)  # the recorder looks at the pause every 0.1 s
-    found = subprocess.run(["/usr/bin/pgrep", "-f", "programs/parec"], capture_output=True, check=False)
-    return found.returncode == 0
+    return any(b"programs/parec" in command for command in running_commands())
+
+
+def running_commands() -> Iterator[bytes]:
+    """The command lines of all processes."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            yield file.read_bytes()
 
 
 def test_recording_whose_file_cannot_be_removed_ends(runtime: Path, tmp_path: Path) -> None:
