@@ -87,11 +87,11 @@ class Tiles:
         """
         both = []
         for axis, starts in ((1, self.columns), (0, self.rows)):
-            scale = small[axis] / shape[axis]
-            begin, step = ((starts - margin + 0.5) * scale - 0.5).astype(np.float32), np.arange(self.side[axis], dtype=np.float32)
-            step *= np.float32(scale)
+            # A pixel that several tiles contain has the same place in each, to the last bit.
+            pixels = starts[:, None] - margin + np.arange(self.side[axis])
+            places = ((pixels + 0.5) * (small[axis] / shape[axis]) - 0.5).astype(np.float32)
             spread = np.empty((self.side[0], len(self), self.side[1]), np.float32)
-            spread[:] = begin[None, :, None] + (step[None, None, :] if axis else step[:, None, None])
+            spread[:] = places[None] if axis else places.T[:, :, None]
             both.append(spread.reshape(self.side[0], -1))
         return both[0], both[1]
 

@@ -28,9 +28,8 @@ static int smaller(int a, int b) { return a < b ? a : b; }
 
 /* Fill `taps` for `count` pixels from `start` on of a picture that is `scale` times as long as one with `length` samples. */
 static void locate(tap *taps, int count, int start, double scale, int length) {
-  float begin = (float)((start + 0.5) * scale - 0.5);
   for (int i = 0; i < count; i++) {
-    float position = begin + (float)i * (float)scale, below = floorf(position);
+    float position = (float)((start + i + 0.5) * scale - 0.5), below = floorf(position);
     taps[i] = (tap){clamp((int)below, length), clamp((int)below + 1, length), position - below};
   }
 }
