@@ -106,7 +106,7 @@ def test_unpicklable_error_or_result_fails_only_its_task(raises: bool, processes
     with pytest.raises(Exception, match="_Awkward: 1 2" if raises else "pickle"):
         processes.submit(Unpicklable(raises), observer).result(HANG_S)
     assert len(observer.retries) == 1
-    assert "In a worker process:\nTraceback" in observer.retries[0].__notes__[0]
+    assert "In a worker process:\nTraceback" in observer.retries[0].__notes__[-1]
     assert processes.submit(Digest(1), observer).result(HANG_S)
 
 
