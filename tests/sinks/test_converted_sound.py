@@ -35,6 +35,8 @@ _CASES: Final[Mapping[str, tuple[str, str, str, int, str]]] = {
 def write(folder: Path, case: str, blocks: Sequence[tuple[float, float]] = ((0, _SECONDS),), tracks: int = 1) -> Path:
     """Write two seconds of pictures, and of noise between the times of each block."""
     name, picture_codec, sound_codec, rate, layout = _CASES[case]
+    if sound_codec not in av.codecs_available:
+        pytest.skip(f"PyAV {av.__version__} has no {sound_codec}")  # 19.0 decodes AMR, but has no encoder
     with av.open(str(folder / name), "w") as output:
         video = output.add_stream(picture_codec, rate=_FPS)
         assert isinstance(video, VideoStream)
@@ -131,7 +133,9 @@ def test_gap_in_converted_sound_stays(tmp_path: Path, case: str, ending: str) ->
     render(source, out, pts=times_for(source))
     (_, before), (_, after) = sound_of(source), sound_of(out)
     assert len(before) == len(after) == 2
-    assert after[1] == pytest.approx(before[1], abs=0.005)
+    assert after[1][0] == pytest.approx(before[1][0], abs=0.005)
+    # At the end of FLAC in MP4, libav of PyAV 19.0 drops as much as the sound begins late, if that is less than a frame.
+    assert before[1][1] - before[0][0] - 0.005 < after[1][1] < before[1][1] + 0.005
     assert before[0][1] - 0.005 < after[0][1] < before[0][1] + 0.1  # silence completes the last frame
 
 
@@ -152,16 +156,18 @@ def test_cut_keeps_converted_sound_in_range(tmp_path: Path, case: str) -> None:
 
 
 def test_sound_that_cannot_be_decoded_is_skipped(tmp_path: Path) -> None:
-    source, out = write(tmp_path, "amr"), tmp_path / "out.mkv"
+    source, out = write(tmp_path, "adpcm-mono"), tmp_path / "out.mkv"
     data = bytearray(source.read_bytes())
     with av.open(str(source)) as container:
         places = [packet.pos for packet in container.demux(container.streams.audio[0]) if packet.pos]
-    for place in places[20:40]:
-        data[place] = 0x78  # a type of frame that does not exist
+    length = sound_of(source)[1][0][1] / len(places)
+    for place in places[4:6]:
+        for table_index in (2, 10):  # where it is depends on whether the position is that of the chunk or of its data
+            data[place + table_index] = 0x78  # the table has 89 entries
     source.write_bytes(data)
     sink = render(source, out)
-    assert sink.notes[-1] == "skipped 20 packets of sound that cannot be decoded"
-    assert [round(begin, 1) for begin, _ in sound_of(out)[1]] == [0, 0.8]
+    assert sink.notes[-1] == "skipped 2 packets of sound that cannot be decoded"
+    assert [round(begin / length) for begin, _ in sound_of(out)[1]] == [0, 6]
 
 
 def test_output_has_same_bytes_in_each_run(tmp_path: Path) -> None:
