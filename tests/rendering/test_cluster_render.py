@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -72,6 +73,8 @@ def writes_segment(process: psutil.Process) -> bool:
 
 def kill_while_it_writes(process: psutil.Process) -> bool:
     """Kill the process if it has an unfinished segment, which it cannot finish in the meantime since it is suspended."""
+    if writes_segment(process):
+        time.sleep(0.2)  # the worker sends its report of the start from another thread
     process.suspend()
     is_writing = writes_segment(process)
     if is_writing:
