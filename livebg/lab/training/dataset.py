@@ -29,17 +29,21 @@ _ATTEMPTS: Final = 3
 _UNSQUARE_STRETCH: Final = (1.25, 1.5)
 """Range of the horizontal stretch for pictures that were squeezed into a square."""
 _MAX_ZOOM_IN, _MAX_ZOOM_OUT = 2.0, 2.4
+_OPAQUE: Final = 63
+_MAX_CUT: Final = 0.02
+"""Share of the top row that people may cover in a photo that is surrounded by its reflection."""
 
 
 @dataclass(frozen=True)
 class Mix:
     """The shares of photos and of frames without people (the rest are composites), and how they are varied.
 
-    ``whole`` and ``zoomed_out`` are shares of the photos: shown whole in any frame shape, and surrounded by their reflection; the
-    others are cropped. ``far`` is the share of composites with distant people, ``poster`` the share of rooms with a photo on the
-    wall, which does not count as a person, ``clutter`` the share of rooms with pasted objects. ``close`` is the share of samples
-    that are a quarter of a frame twice as wide and high: small frames then show details at the scale of larger ones, which a
-    network trained on whole small frames does not recognize. ``augmentation_strength`` scales the simulated camera defects.
+    ``whole`` and ``zoomed_out`` are shares of the photos: shown whole in any frame shape, and surrounded by their reflection,
+    unless their top edge cuts off a person; the others are cropped. ``far`` is the share of composites with distant people,
+    ``poster`` the share of rooms with a photo on the wall, which does not count as a person, ``clutter`` the share of rooms with
+    pasted objects. ``close`` is the share of samples that are a quarter of a frame twice as wide and high: small frames then show
+    details at the scale of larger ones, which a network trained on whole small frames does not recognize.
+    ``augmentation_strength`` scales the simulated camera defects.
     """
 
     photos: float = 0.64
@@ -119,8 +123,8 @@ class Samples:
             kind, rgba = draw.random(), self._photos[name][index]
             if kind < self._mix.whole:
                 matrix = _whole_map(draw, rgba.shape, size)
-            elif kind < self._mix.whole + self._mix.zoomed_out:
-                rgba = _extend_top(self._photos[name][index])
+            elif kind < self._mix.whole + self._mix.zoomed_out and not _is_cut_at_top(rgba):
+                rgba = _extend_top(rgba)
                 matrix = _zoomed_out_map(draw, rgba.shape, stretch, size)
             else:
                 matrix = _crop_map(draw, rgba.shape, box, stretch, size)
@@ -200,8 +204,15 @@ def _whole_map(draw: Random, shape: tuple[int, ...], size: Size) -> NDArray[np.f
     return np.array([[scale_x, 0, -left * shape[1] * scale_x], [0, scale_y, -top * shape[0] * scale_y]])
 
 
+def _is_cut_at_top(rgba: Picture) -> bool:
+    return bool((rgba[0, :, 3] > _OPAQUE).mean() > _MAX_CUT)
+
+
 def _extend_top(rgba: Picture) -> Picture:
-    """Extend the photo upward by repeating its top row, because a reflection would show people upside down."""
+    """Extend the photo upward by repeating its top row, because a reflection would show people upside down.
+
+    If people reach the top row, stripes of the color of their hair would be labeled as people.
+    """
     return np.asarray(cv2.copyMakeBorder(rgba, 2 * rgba.shape[0], 0, 0, 0, cv2.BORDER_REPLICATE), np.uint8)
 
 

@@ -157,7 +157,10 @@ def people(pictures: Sequence[ArchivedPicture]) -> Iterator[tuple[str, Picture]]
 
 
 def whole_figures(pictures: Iterator[tuple[str, Picture]]) -> Iterator[tuple[str, Picture]]:
-    """Yield RGBA pictures whose people are fit for compositing: in one piece, cut off only by the lower edge."""
+    """Yield RGBA pictures whose people are fit for compositing: in one piece, cut off only by the lower edge.
+
+    Composited anywhere else, a head or shoulders with a straight cut would teach the network that flags and curtains are people.
+    """
     for name, rgba in pictures:
         mask = np.asarray(rgba[..., 3] > 127, np.uint8)
         count, _, stats, _ = cv2.connectedComponentsWithStats(mask)
@@ -185,12 +188,13 @@ def _stores(data: Path, out: Path, labeller: PseudoLabeler) -> dict[str, Callabl
     backgrounds = [path for folder in folders for path in held_out_part(files(folder), kept=False)]
     archives = [path for path in folders if path.suffix == ".zip"]
     portraits, streets = files(data / "eg1800" / "train" / "images"), held_out_part(files(data / "ccp" / "images"), kept=False)
+    halfbody = files(data / "halfbody" / "images")
     stores: dict[str, Callable[[], Iterator[tuple[str, Picture]]]] = {
         f"{PHOTOS}portraits": lambda: masked(data / "eg1800" / "train", labeller, portraits),
-        f"{CUTOUTS}portraits": lambda: cutouts(Store(out / f"{PHOTOS}portraits").items()),
+        f"{CUTOUTS}portraits": partial(_whole_cutouts, out / f"{PHOTOS}portraits"),
         f"{PHOTOS}streets": lambda: masked(data / "ccp", labeller, streets),
         f"{CUTOUTS}streets": lambda: cutouts(Store(out / f"{PHOTOS}streets").items()),
-        f"{CUTOUTS}halfbody": lambda: cutouts(unlabelled(files(data / "halfbody" / "images"), labeller)),
+        f"{CUTOUTS}halfbody": lambda: cutouts(whole_figures(unlabelled(halfbody, labeller))),
         f"{PHOTOS}clips": lambda: clips(labeled_clips, labeller),
         f"{CUTOUTS}talking": lambda: keyed(green_screen_clips),
         ROOMS: lambda: rooms(backgrounds, archives, labeller),
@@ -202,11 +206,11 @@ def _stores(data: Path, out: Path, labeller: PseudoLabeler) -> dict[str, Callabl
         trained_on = [picture for picture in archived_pictures(path) if picture.key not in held_out]
         stores[f"{PHOTOS}{path.stem}"] = partial(people, trained_on)
         if path.stem not in GRAY_SETS | SMALL_SETS:
-            stores[f"{CUTOUTS}{path.stem}"] = partial(_people_cutouts, out / f"{PHOTOS}{path.stem}")
+            stores[f"{CUTOUTS}{path.stem}"] = partial(_whole_cutouts, out / f"{PHOTOS}{path.stem}")
     return stores
 
 
-def _people_cutouts(folder: Path) -> Iterator[tuple[str, Picture]]:
+def _whole_cutouts(folder: Path) -> Iterator[tuple[str, Picture]]:
     return cutouts(whole_figures(Store(folder).items()))
 
 

@@ -44,9 +44,10 @@ def toy_labeller(path: Path) -> Path:
     return path
 
 
-def red_person(size: tuple[int, int] = (96, 120)) -> tuple[Bytes, Bytes]:
-    """Returns a red disc on blue, and its mask."""
+def red_person(size: tuple[int, int] = (96, 120), neck: int = 0) -> tuple[Bytes, Bytes]:
+    """Returns a red disc on blue, on a neck of that width down to the lower edge, and its mask."""
     mask = np.zeros(size[::-1], np.uint8)
+    mask[size[1] // 2 :, (size[0] - neck) // 2 : (size[0] + neck) // 2] = 255
     cv2.circle(mask, (size[0] // 2, size[1] // 2), size[0] // 3, 255, -1)
     return np.dstack((mask, np.zeros_like(mask), 255 - mask)), mask
 
@@ -61,9 +62,9 @@ def data(tmp_path: Path) -> Path:
     """Returns a small data folder: two portraits, eleven street pictures (one held out), rooms with and without people."""
     folder = tmp_path / "data"
     picture, mask = red_person()
-    for number in range(2):
-        write_picture(folder / "eg1800" / "train" / "images" / f"{number}.png", picture)
-        write_picture(folder / "eg1800" / "train" / "masks" / f"{number}.png", mask)
+    for number, (portrait, outline) in enumerate((red_person(neck=30), (picture, mask))):
+        write_picture(folder / "eg1800" / "train" / "images" / f"{number}.png", portrait)
+        write_picture(folder / "eg1800" / "train" / "masks" / f"{number}.png", outline)
     for number in range(11):
         write_picture(folder / "ccp" / "images" / f"{number:02}.png", picture)
         write_picture(folder / "ccp" / "masks" / f"{number:02}.png", mask)
@@ -83,7 +84,7 @@ def test_prepare_excludes_held_out_pictures(data: Path, tmp_path: Path) -> None:
     counts = prepare(data, out, PseudoLabeler(toy_labeller(tmp_path / "labeller.onnx")))
     assert counts == {
         "photos.portraits": 2,
-        "cutouts.portraits": 2,
+        "cutouts.portraits": 1,  # the other one ends above the lower edge
         "photos.streets": 9,
         "cutouts.streets": 9,
         "cutouts.halfbody": 0,
@@ -209,6 +210,18 @@ def test_zoomed_out_photos_show_smaller_people(stores: Path) -> None:
         return float(np.median([people_height(samples.draw(draw, (256, 144)).alpha) for _ in range(24)]))
 
     assert height(0.0, 1.0) < 0.85 * height(0.0, 0.0)
+
+
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_photo_that_cuts_off_a_head_is_not_zoomed_out(stores: Path, is_cut: bool) -> None:
+    photo = _white_photo()
+    head = int(np.flatnonzero(photo[..., 3].max(axis=1) > 127)[0]) + 20
+    write_store(stores / "photos.portraits", [("head", photo[head if is_cut else 0 :])])
+    zoomed, cropped = (
+        [sample.draw(np.random.default_rng(seed), (256, 144)).alpha for seed in range(5)]
+        for sample in (Samples(stores, Mix(photos=1.0, whole=0.0, zoomed_out=share)) for share in (1.0, 0.0))
+    )
+    assert np.array_equal(zoomed, cropped) is is_cut
 
 
 def people_height(alpha: Bytes) -> int:
