@@ -14,6 +14,8 @@ Random = np.random.Generator
 _OUTLINE_POINTS: Final = 9
 _AT_EDGE: Final = 0.4
 """Share of the objects that the left or right edge of the frame cuts off, like flags and lamps."""
+_STRIPED: Final = 0.25
+"""Share of the objects with stripes in folds, like flags and curtains."""
 
 
 def _tone_curve(draw: Random, strength: float) -> NDArray[np.uint8]:
@@ -114,7 +116,7 @@ def add_poster(room: Picture, photo: Picture, draw: Random) -> Picture:
 
 
 def add_clutter(room: Picture, other: Picture, draw: Random) -> Picture:
-    """Return the room with an object in front: a shape with the texture of another room, or nearly one color.
+    """Return the room with an object in front: a shape with the texture of another room, with stripes, or nearly one color.
 
     Composited people have an outline and a light of their own. With such objects in the rooms, these alone do not make a person.
     """
@@ -127,10 +129,25 @@ def add_clutter(room: Picture, other: Picture, draw: Random) -> Picture:
     mask = np.zeros((height, width), np.uint8)
     cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
     alpha = cv2.GaussianBlur(mask, (0, 0), float(draw.uniform(0.3, 1.0)))[..., None] / np.float32(255)
-    texture = random_view(other, draw, (width, height)).astype(np.float32)
+    texture = _folded_stripes(draw, (width, height)) if draw.random() < _STRIPED else random_view(other, draw, (width, height))
+    texture = texture.astype(np.float32)
     if draw.random() < 0.5:
         texture = draw.uniform(0, 255, 3).astype(np.float32) + (texture - texture.mean(axis=(0, 1))) * draw.uniform(0.0, 0.5)
     return np.asarray(np.clip(room + alpha * (texture - room), 0, 255), np.uint8)
+
+
+def _folded_stripes(draw: Random, size: Size) -> Picture:
+    """Return stripes of two or three colors, in any direction, on cloth with folds. RGB, uint8 (height, width, 3)."""
+    width, height = size
+    angle = draw.uniform(0, np.pi)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    folds = np.sin(across / (height * draw.uniform(0.05, 0.3)) + draw.uniform(0, 2 * np.pi))
+    stripe = height * np.exp(draw.uniform(np.log(0.02), np.log(0.3)))
+    colors = draw.uniform(0, 255, (int(draw.integers(2, 4)), 3))
+    numbers = np.floor(along / stripe + folds * draw.uniform(0, 0.8)).astype(int)
+    shaded = colors[numbers % len(colors)] * (1 + draw.uniform(0, 0.35) * folds)[..., None]
+    return np.asarray(np.clip(shaded, 0, 255), np.uint8)
 
 
 def _random_outline(draw: Random) -> NDArray[np.float64]:

@@ -8,19 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from livebg.lab.training.augmentation import Alpha, Random, add_clutter, add_poster, jitter_color, random_view, simulate_camera
+from livebg.lab.training.framing import crop_map, extend_top, is_cut_at_top, rotate_map, warp, whole_map, zoomed_out_map
 from livebg.lab.training.pixel_store import Picture, Size, Store
 from livebg.lab.training.prepare import CUTOUTS, GRAY_SETS, PHOTOS, ROOMS, SMALL_SETS, SQUARED_SETS
 from livebg.synthetic import Box, Cutout, Matrix, bounding_box, over, place, similarity
 
 _COUNT_POWER: Final = 0.7
 """Sets are sampled in proportion to this power of their size, so that pictures of small sets appear more often."""
-_SET_WEIGHTS: Final = {"streets": 3.0, "portraits": 2.0}
-"""Sets whose alphas are drawn by hand appear more often than those labeled by other networks."""
+_SET_WEIGHTS: Final = {
+    "streets": 3.0,
+    "portraits": 3.0,
+    "roboflow_human_v2": 2.5,
+    "detr_facemask": 1.5,
+    "zoom_behaviour": 4.0,
+    "camera_samples": 3.0,
+}
+"""Sets whose alphas are drawn by hand appear more often than those labeled by other networks, and so do people at all distances,
+in groups, and in video calls."""
 _MAX_SMALL_FRAME_SIDE: Final = 144
 """Frames up to this many pixels wide and high may show pictures of the small sets."""
 _MIN_PERSON, _MAX_PERSON = 0.03, 0.93
@@ -28,10 +35,6 @@ _MIN_PERSON, _MAX_PERSON = 0.03, 0.93
 _ATTEMPTS: Final = 3
 _UNSQUARE_STRETCH: Final = (1.25, 1.5)
 """Range of the horizontal stretch for pictures that were squeezed into a square."""
-_MAX_ZOOM_IN, _MAX_ZOOM_OUT = 2.0, 2.4
-_OPAQUE: Final = 63
-_MAX_CUT: Final = 0.02
-"""Share of the top row that people may cover in a photo that is surrounded by its reflection."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +42,18 @@ class Mix:
     """The shares of photos and of frames without people (the rest are composites), and how they are varied.
 
     ``whole`` and ``zoomed_out`` are shares of the photos: shown whole in any frame shape, and surrounded by their reflection,
-    unless their top edge cuts off a person; the others are cropped. ``far`` is the share of composites with distant people,
-    ``poster`` the share of rooms with a photo on the wall, which does not count as a person, ``clutter`` the share of rooms with
-    pasted objects. ``close`` is the share of samples that are a quarter of a frame twice as wide and high: small frames then show
-    details at the scale of larger ones, which a network trained on whole small frames does not recognize.
-    ``augmentation_strength`` scales the simulated camera defects.
+    unless their top edge cuts off a person; the others are cropped. ``behind`` is the share of the photos with pasted objects
+    behind the people, ``far`` is the share of composites with distant people, ``poster`` the share of rooms with a photo on the
+    wall, which does not count as a person, ``clutter`` the share of rooms with pasted objects. ``close`` is the share of samples
+    that are a quarter of a frame twice as wide and high: small frames then show details at the scale of larger ones, which a
+    network trained on whole small frames does not recognize. ``augmentation_strength`` scales the simulated camera defects.
     """
 
     photos: float = 0.64
     empty: float = 0.12
-    whole: float = 0.25
-    zoomed_out: float = 0.25
+    whole: float = 0.5
+    zoomed_out: float = 0.12
+    behind: float = 0.3
     far: float = 0.35
     poster: float = 0.06
     clutter: float = 0.35
@@ -122,16 +126,26 @@ class Samples:
         for _ in range(_ATTEMPTS):
             kind, rgba = draw.random(), self._photos[name][index]
             if kind < self._mix.whole:
-                matrix = _whole_map(draw, rgba.shape, size)
-            elif kind < self._mix.whole + self._mix.zoomed_out and not _is_cut_at_top(rgba):
-                rgba = _extend_top(rgba)
-                matrix = _zoomed_out_map(draw, rgba.shape, stretch, size)
+                matrix = whole_map(draw, rgba.shape, size)
+            elif kind < self._mix.whole + self._mix.zoomed_out and not is_cut_at_top(rgba):
+                rgba = extend_top(rgba)
+                matrix = zoomed_out_map(draw, rgba.shape, stretch, size)
             else:
-                matrix = _crop_map(draw, rgba.shape, box, stretch, size)
-            warped = _warp(rgba, _rotate_map(matrix, draw.normal(0, 4), size), size)
+                matrix = crop_map(draw, rgba.shape, box, stretch, size)
+            warped = warp(rgba, rotate_map(matrix, draw.normal(0, 4), size), size)
             if _MIN_PERSON < warped[..., 3].mean() / 255 < _MAX_PERSON:
                 break
-        return Sample(warped[..., :3], warped[..., 3])
+        sample = Sample(warped[..., :3], warped[..., 3])
+        return self._with_objects_behind(sample, draw) if draw.random() < self._mix.behind else sample
+
+    def _with_objects_behind(self, sample: Sample, draw: Random) -> Sample:
+        """Paste one or two objects between the people and their background."""
+        if self._rooms is None:
+            return sample
+        cluttered = sample.picture
+        for _ in range(int(draw.integers(1, 3))):
+            cluttered = add_clutter(cluttered, self._rooms[int(draw.integers(len(self._rooms)))], draw)
+        return Sample(over(cluttered, Cutout(sample.picture, sample.alpha))[0], sample.alpha)
 
     def _composite(self, room: Picture, draw: Random, size: Size) -> Sample:
         """Composite one to five people over a room: near, or at a distance."""
@@ -188,58 +202,3 @@ def _quarter(sample: Sample, draw: Random, size: Size) -> Sample:
         if _MIN_PERSON < alpha.mean() / 255 < _MAX_PERSON:
             break
     return Sample(sample.picture[window], alpha)
-
-
-def _warp(rgba: Picture, matrix: NDArray[np.float64], size: Size) -> Picture:
-    """Warp the picture into the frame, reflected beyond its borders. Blurs before shrinking to avoid aliasing."""
-    shrink = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    source = cv2.GaussianBlur(rgba, (0, 0), 0.45 / shrink) if shrink < 0.75 else rgba
-    return np.asarray(cv2.warpAffine(source, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
-
-
-def _whole_map(draw: Random, shape: tuple[int, ...], size: Size) -> NDArray[np.float64]:
-    """Return the map that squeezes the whole photo, or nearly, into the frame."""
-    left, top, right, bottom = (draw.random(4) ** 2) * 0.12 * draw.choice((0, 1))
-    scale_x, scale_y = size[0] / (shape[1] * (1 - left - right)), size[1] / (shape[0] * (1 - top - bottom))
-    return np.array([[scale_x, 0, -left * shape[1] * scale_x], [0, scale_y, -top * shape[0] * scale_y]])
-
-
-def _is_cut_at_top(rgba: Picture) -> bool:
-    return bool((rgba[0, :, 3] > _OPAQUE).mean() > _MAX_CUT)
-
-
-def _extend_top(rgba: Picture) -> Picture:
-    """Extend the photo upward by repeating its top row, because a reflection would show people upside down.
-
-    If people reach the top row, stripes of the color of their hair would be labeled as people.
-    """
-    return np.asarray(cv2.copyMakeBorder(rgba, 2 * rgba.shape[0], 0, 0, 0, cv2.BORDER_REPLICATE), np.uint8)
-
-
-def _zoomed_out_map(draw: Random, shape: tuple[int, ...], stretch: float, size: Size) -> NDArray[np.float64]:
-    """Return the map that places an extended photo, smaller than the frame, at the lower edge."""
-    fit = min(size[0] / (shape[1] * stretch), 3 * size[1] / shape[0])
-    scale = fit / float(np.exp(draw.uniform(0, np.log(_MAX_ZOOM_OUT))))
-    left = draw.uniform(0, max(size[0] - shape[1] * scale * stretch, 0))
-    top = size[1] * draw.uniform(1, 1.1) - shape[0] * scale
-    return np.array([[scale * stretch, 0, left], [0, scale, top]])
-
-
-def _crop_map(draw: Random, shape: tuple[int, ...], box: Box, stretch: float, size: Size) -> NDArray[np.float64]:
-    """Return the map that crops the photo to the frame's shape, including part of the person."""
-    cover = max(size[0] / (shape[1] * stretch), size[1] / shape[0])
-    scale = cover * float(np.exp(draw.uniform(-0.1, np.log(_MAX_ZOOM_IN))))
-    scale_x, scale_y = scale * stretch, scale
-    across, down = size[0] / scale_x, size[1] / scale_y
-    left, top, right, bottom = box
-    middle_x = draw.uniform(left, right)
-    middle_y = top + draw.uniform(0.1, 0.7) * min(bottom - top, 1.2 * down)
-    x = float(np.clip(middle_x - across / 2, 0, max(shape[1] - across, 0)))
-    y = float(np.clip(middle_y - down / 2, 0, max(shape[0] - down, 0)))
-    return np.array([[scale_x, 0, -x * scale_x], [0, scale_y, -y * scale_y]])
-
-
-def _rotate_map(matrix: NDArray[np.float64], degrees: float, size: Size) -> NDArray[np.float64]:
-    """Return the map followed by a rotation about the frame's center."""
-    turn = cv2.getRotationMatrix2D((size[0] / 2, size[1] / 2), degrees, 1)
-    return np.asarray(turn @ np.vstack((matrix, (0, 0, 1))))

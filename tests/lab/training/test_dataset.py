@@ -224,6 +224,14 @@ def test_photo_that_cuts_off_a_head_is_not_zoomed_out(stores: Path, is_cut: bool
     assert np.array_equal(zoomed, cropped) is is_cut
 
 
+def test_objects_are_pasted_behind_people(stores: Path) -> None:
+    mix = Mix(photos=1.0, behind=1.0, augmentation_strength=0.0)
+    draw = np.random.default_rng(2)
+    samples = [Samples(stores, mix).draw(draw, (256, 144)) for _ in range(5)]
+    assert all((sample.picture[sample.alpha == 255] > 250).all() for sample in samples)
+    assert max((sample.picture[sample.alpha == 0] > 0).mean() for sample in samples) > 0.01
+
+
 def people_height(alpha: Bytes) -> int:
     return int((alpha.max(axis=1) > 127).sum())
 

@@ -1,0 +1,72 @@
+"""Maps photos into frames: whole, zoomed out over their own extension, or cropped around a person."""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from livebg.lab.training.augmentation import Random
+from livebg.lab.training.pixel_store import Picture, Size
+from livebg.synthetic import Box
+
+_MAX_ZOOM_IN, _MAX_ZOOM_OUT = 2.0, 2.4
+_OPAQUE: Final = 63
+_MAX_CUT: Final = 0.02
+"""Share of the top row with alpha above ``_OPAQUE``."""
+
+
+def warp(rgba: Picture, matrix: NDArray[np.float64], size: Size) -> Picture:
+    """Warp the picture into the frame, reflected beyond its borders. Blurs before shrinking to avoid aliasing."""
+    shrink = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    source = cv2.GaussianBlur(rgba, (0, 0), 0.45 / shrink) if shrink < 0.75 else rgba
+    return np.asarray(cv2.warpAffine(source, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
+
+
+def whole_map(draw: Random, shape: tuple[int, ...], size: Size) -> NDArray[np.float64]:
+    """Return the map that squeezes the whole photo, or nearly, into the frame."""
+    left, top, right, bottom = (draw.random(4) ** 2) * 0.12 * draw.choice((0, 1))
+    scale_x, scale_y = size[0] / (shape[1] * (1 - left - right)), size[1] / (shape[0] * (1 - top - bottom))
+    return np.array([[scale_x, 0, -left * shape[1] * scale_x], [0, scale_y, -top * shape[0] * scale_y]])
+
+
+def is_cut_at_top(rgba: Picture) -> bool:
+    """Return whether the top edge of the photo cuts off a person."""
+    return bool((rgba[0, :, 3] > _OPAQUE).mean() > _MAX_CUT)
+
+
+def extend_top(rgba: Picture) -> Picture:
+    """Extend the photo upward by repeating its top row, because a reflection would show people upside down.
+
+    If people reach the top row, stripes of the color of their hair would be labeled as people.
+    """
+    return np.asarray(cv2.copyMakeBorder(rgba, 2 * rgba.shape[0], 0, 0, 0, cv2.BORDER_REPLICATE), np.uint8)
+
+
+def zoomed_out_map(draw: Random, shape: tuple[int, ...], stretch: float, size: Size) -> NDArray[np.float64]:
+    """Return the map that places an extended photo, smaller than the frame, at the lower edge."""
+    fit = min(size[0] / (shape[1] * stretch), 3 * size[1] / shape[0])
+    scale = fit / float(np.exp(draw.uniform(0, np.log(_MAX_ZOOM_OUT))))
+    left = draw.uniform(0, max(size[0] - shape[1] * scale * stretch, 0))
+    top = size[1] * draw.uniform(1, 1.1) - shape[0] * scale
+    return np.array([[scale * stretch, 0, left], [0, scale, top]])
+
+
+def crop_map(draw: Random, shape: tuple[int, ...], box: Box, stretch: float, size: Size) -> NDArray[np.float64]:
+    """Return the map that crops the photo to the frame's shape, including part of the person."""
+    cover = max(size[0] / (shape[1] * stretch), size[1] / shape[0])
+    scale = cover * float(np.exp(draw.uniform(-0.1, np.log(_MAX_ZOOM_IN))))
+    scale_x, scale_y = scale * stretch, scale
+    across, down = size[0] / scale_x, size[1] / scale_y
+    left, top, right, bottom = box
+    middle_x = draw.uniform(left, right)
+    middle_y = top + draw.uniform(0.1, 0.7) * min(bottom - top, 1.2 * down)
+    x = float(np.clip(middle_x - across / 2, 0, max(shape[1] - across, 0)))
+    y = float(np.clip(middle_y - down / 2, 0, max(shape[0] - down, 0)))
+    return np.array([[scale_x, 0, -x * scale_x], [0, scale_y, -y * scale_y]])
+
+
+def rotate_map(matrix: NDArray[np.float64], degrees: float, size: Size) -> NDArray[np.float64]:
+    """Return the map followed by a rotation about the frame's center."""
+    turn = cv2.getRotationMatrix2D((size[0] / 2, size[1] / 2), degrees, 1)
+    return np.asarray(turn @ np.vstack((matrix, (0, 0, 1))))
