@@ -134,8 +134,9 @@ def test_gap_in_converted_sound_stays(tmp_path: Path, case: str, ending: str) ->
     (_, before), (_, after) = sound_of(source), sound_of(out)
     assert len(before) == len(after) == 2
     assert after[1][0] == pytest.approx(before[1][0], abs=0.005)
-    # At the end of FLAC in MP4, libav of PyAV 19.0 drops as much as the sound begins late, if that is less than a frame.
-    assert before[1][1] - before[0][0] - 0.005 < after[1][1] < before[1][1] + 0.005
+    # At the end of FLAC in MP4, FFmpeg 9 drops as much as the sound begins late, if that is less than a frame.
+    dropped = before[0][0] if ending == ".mp4" and av.library_versions["libavformat"] >= (63,) else 0
+    assert before[1][1] - dropped - 0.005 < after[1][1] < before[1][1] + 0.005
     assert before[0][1] - 0.005 < after[0][1] < before[0][1] + 0.1  # silence completes the last frame
 
 

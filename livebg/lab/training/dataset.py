@@ -142,9 +142,7 @@ class Samples:
         """Paste one or two objects between the people and their background."""
         if self._rooms is None:
             return sample
-        cluttered = sample.picture
-        for _ in range(int(draw.integers(1, 3))):
-            cluttered = add_clutter(cluttered, self._rooms[int(draw.integers(len(self._rooms)))], draw)
+        cluttered = _paste_objects(sample.picture, self._rooms, draw, most=2)
         return Sample(over(cluttered, Cutout(sample.picture, sample.alpha))[0], sample.alpha)
 
     def _composite(self, room: Picture, draw: Random, size: Size) -> Sample:
@@ -178,8 +176,7 @@ class Samples:
     def _room(self, rooms: Store, draw: Random, size: Size) -> Picture:
         room = random_view(rooms[int(draw.integers(len(rooms)))], draw, size)
         if draw.random() < self._mix.clutter:
-            for _ in range(int(draw.integers(1, 4))):
-                room = add_clutter(room, rooms[int(draw.integers(len(rooms)))], draw)
+            room = _paste_objects(room, rooms, draw, most=3)
         if not self._photos or draw.random() >= self._mix.poster:
             return room
         name, index = self._pick(self._photos, draw, size)
@@ -191,6 +188,13 @@ class Samples:
             alpha = stores[name][index][..., 3]
             self._boxes[name, index] = bounding_box(alpha) or (0, 0, alpha.shape[1], alpha.shape[0])
         return self._boxes[name, index]
+
+
+def _paste_objects(picture: Picture, rooms: Store, draw: Random, most: int) -> Picture:
+    """Return the picture with one to ``most`` objects in front, with textures from rooms."""
+    for _ in range(int(draw.integers(1, most + 1))):
+        picture = add_clutter(picture, rooms[int(draw.integers(len(rooms)))], draw)
+    return picture
 
 
 def _quarter(sample: Sample, draw: Random, size: Size) -> Sample:
