@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.lab.training.pixel_store import Picture, Size
+from livebg.lab.training.pixel_store import Picture, Size, Store
 
 Alpha = NDArray[np.uint8]
 Random = np.random.Generator
@@ -126,14 +126,43 @@ def add_clutter(room: Picture, other: Picture, draw: Random) -> Picture:
     x = draw.choice((0.0, 1.0)) + draw.normal(0, 0.04) if draw.random() < _AT_EDGE else draw.uniform(0.0, 1.0)
     y = draw.uniform(0.2, 1.0) if draw.random() < 0.4 else 1 - tall / height / 2
     outline = _random_outline(draw) * (wide / 2, tall / 2) + (x * width, y * height)
+    return _paste(room, other, outline, draw)[0]
+
+
+def paste_objects(picture: Picture, rooms: Store, draw: Random, most: int) -> Picture:
+    """Return the picture with one to ``most`` objects in front, with textures from rooms."""
+    for _ in range(int(draw.integers(1, most + 1))):
+        picture = add_clutter(picture, rooms[int(draw.integers(len(rooms)))], draw)
+    return picture
+
+
+def add_furniture(room: Picture, other: Picture, draw: Random, around: tuple[float, float, float]) -> tuple[Picture, Alpha]:
+    """Return the room with a desk, a table or the back of a chair, which reaches down to the lower edge, and its alpha (h, w).
+
+    ``around`` is the left and the right end and the height, in pixels, of what it must hide: the straight cut below a person.
+    """
+    left, right, y = around
+    margin = (right - left) * draw.uniform(0.1, 1.5, 2)
+    slope, above = draw.normal(0, 0.04) * (right - left), (right - left) * draw.uniform(0.04, 0.15)
+    tilt = draw.uniform(-0.1, 0.3, 2) * (right - left)  # legs or perspective
+    lowest = 1.2 * room.shape[0]
+    top = ((left - margin[0], y - above - slope), (right + margin[1], y - above + slope))
+    outline = np.array((*top, (right + margin[1] + tilt[1], lowest), (left - margin[0] - tilt[0], lowest)))
+    return _paste(room, other, outline, draw)
+
+
+def _paste(room: Picture, other: Picture, outline: NDArray[np.float64], draw: Random) -> tuple[Picture, Alpha]:
+    """Return the room with a shape (points, 2) like another room, with stripes, or of nearly one color; and its alpha."""
+    height, width = room.shape[:2]
     mask = np.zeros((height, width), np.uint8)
     cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
-    alpha = cv2.GaussianBlur(mask, (0, 0), float(draw.uniform(0.3, 1.0)))[..., None] / np.float32(255)
+    mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), float(draw.uniform(0.3, 1.0))), np.uint8)
     texture = _folded_stripes(draw, (width, height)) if draw.random() < _STRIPED else random_view(other, draw, (width, height))
     texture = texture.astype(np.float32)
     if draw.random() < 0.5:
         texture = draw.uniform(0, 255, 3).astype(np.float32) + (texture - texture.mean(axis=(0, 1))) * draw.uniform(0.0, 0.5)
-    return np.asarray(np.clip(room + alpha * (texture - room), 0, 255), np.uint8)
+    alpha = mask[..., None] / np.float32(255)
+    return np.asarray(np.clip(room + alpha * (texture - room), 0, 255), np.uint8), mask
 
 
 def _folded_stripes(draw: Random, size: Size) -> Picture:

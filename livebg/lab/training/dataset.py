@@ -8,13 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import cv2
 import numpy as np
 
-from livebg.lab.training.augmentation import Alpha, Random, add_clutter, add_poster, jitter_color, random_view, simulate_camera
-from livebg.lab.training.framing import crop_map, extend_top, is_cut_at_top, rotate_map, warp, whole_map, zoomed_out_map
+from livebg.lab.training import framing
+from livebg.lab.training.augmentation import (
+    Alpha,
+    Random,
+    add_furniture,
+    add_poster,
+    jitter_color,
+    paste_objects,
+    random_view,
+    simulate_camera,
+)
 from livebg.lab.training.pixel_store import Picture, Size, Store
 from livebg.lab.training.prepare import CUTOUTS, GRAY_SETS, PHOTOS, ROOMS, SMALL_SETS, SQUARED_SETS
-from livebg.synthetic import Box, Cutout, Matrix, bounding_box, over, place, similarity
+from livebg.lab.training.pseudo_labels import foreground
+from livebg.synthetic import Box, Cutout, bounding_box, over, place, similarity
 
 _COUNT_POWER: Final = 0.7
 """Sets are sampled in proportion to this power of their size, so that pictures of small sets appear more often."""
@@ -33,6 +44,8 @@ _MAX_SMALL_FRAME_SIDE: Final = 144
 _MIN_PERSON, _MAX_PERSON = 0.03, 0.93
 """Shares of the frame; crops outside this range are drawn again."""
 _ATTEMPTS: Final = 3
+_BESIDE_PEOPLE: Final = 0.5
+"""Share of the replaced backgrounds that are taken from other photos: rooms show no leaves, sky or streets."""
 _UNSQUARE_STRETCH: Final = (1.25, 1.5)
 """Range of the horizontal stretch for pictures that were squeezed into a square."""
 
@@ -42,17 +55,19 @@ class Mix:
     """The shares of photos and of frames without people (the rest are composites), and how they are varied.
 
     ``whole`` and ``zoomed_out`` are shares of the photos: shown whole in any frame shape, and surrounded by their reflection,
-    unless their top edge cuts off a person; the others are cropped. ``behind`` is the share of the photos with pasted objects
-    behind the people, ``far`` is the share of composites with distant people, ``poster`` the share of rooms with a photo on the
-    wall, which does not count as a person, ``clutter`` the share of rooms with pasted objects. ``close`` is the share of samples
-    that are a quarter of a frame twice as wide and high: small frames then show details at the scale of larger ones, which a
-    network trained on whole small frames does not recognize. ``augmentation_strength`` scales the simulated camera defects.
+    unless their top edge cuts off a person; the others are cropped. ``replaced`` is the share of the photos with another
+    background, and ``behind`` the share of the others with pasted objects behind the people. ``far`` is the share of composites
+    with distant people, ``poster`` the share of rooms with a photo on the wall, which does not count as a person, ``clutter`` the
+    share of rooms with pasted objects. ``close`` is the share of samples that are a quarter of a frame twice as wide and high:
+    small frames then show details at the scale of larger ones, which a network trained on whole small frames does not recognize.
+    ``augmentation_strength`` scales the simulated camera defects.
     """
 
-    photos: float = 0.64
+    photos: float = 0.7
     empty: float = 0.12
     whole: float = 0.5
     zoomed_out: float = 0.12
+    replaced: float = 0.2
     behind: float = 0.3
     far: float = 0.35
     poster: float = 0.06
@@ -107,7 +122,7 @@ class Samples:
         room = self._room(self._rooms, draw, size)
         if not self._cutouts or chance > 1 - self._mix.empty:
             return Sample(room, np.zeros(room.shape[:2], np.uint8)), False
-        return self._composite(room, draw, size), False
+        return self._composite(room, draw), False
 
     def _pick(self, stores: dict[str, Store], draw: Random, size: Size) -> tuple[str, int]:
         names = [
@@ -126,57 +141,83 @@ class Samples:
         for _ in range(_ATTEMPTS):
             kind, rgba = draw.random(), self._photos[name][index]
             if kind < self._mix.whole:
-                matrix = whole_map(draw, rgba.shape, size)
-            elif kind < self._mix.whole + self._mix.zoomed_out and not is_cut_at_top(rgba):
-                rgba = extend_top(rgba)
-                matrix = zoomed_out_map(draw, rgba.shape, stretch, size)
+                matrix = framing.whole_map(draw, rgba.shape, size)
+            elif kind < self._mix.whole + self._mix.zoomed_out and not framing.is_cut_at_top(rgba):
+                rgba = framing.extend_top(rgba)
+                matrix = framing.zoomed_out_map(draw, rgba.shape, stretch, size)
             else:
-                matrix = crop_map(draw, rgba.shape, box, stretch, size)
-            warped = warp(rgba, rotate_map(matrix, draw.normal(0, 4), size), size)
+                matrix = framing.crop_map(draw, rgba.shape, box, stretch, size)
+            warped = framing.warp(rgba, framing.rotate_map(matrix, draw.normal(0, 4), size), size)
             if _MIN_PERSON < warped[..., 3].mean() / 255 < _MAX_PERSON:
                 break
         sample = Sample(warped[..., :3], warped[..., 3])
+        if draw.random() < self._mix.replaced:
+            return self._with_other_background(sample, draw, size)
         return self._with_objects_behind(sample, draw) if draw.random() < self._mix.behind else sample
+
+    def _with_other_background(self, sample: Sample, draw: Random, size: Size) -> Sample:
+        """Replace the background by a room, or by what is beside the people in another photo, for example outdoors."""
+        side = None
+        if self._rooms is None or draw.random() < _BESIDE_PEOPLE:
+            name, index = self._pick(self._photos, draw, size)
+            side = framing.empty_side(self._photos[name][index], self._box(self._photos, name, index))
+        if side is not None:
+            background = random_view(side, draw, size)
+        elif self._rooms is not None:
+            background = self._room(self._rooms, draw, size)
+        else:
+            return sample
+        person = jitter_color(foreground(sample.picture, sample.alpha), draw, 0.7)
+        return Sample(over(background, Cutout(person, sample.alpha))[0], sample.alpha)
 
     def _with_objects_behind(self, sample: Sample, draw: Random) -> Sample:
         """Paste one or two objects between the people and their background."""
         if self._rooms is None:
             return sample
-        cluttered = _paste_objects(sample.picture, self._rooms, draw, most=2)
+        cluttered = paste_objects(sample.picture, self._rooms, draw, most=2)
         return Sample(over(cluttered, Cutout(sample.picture, sample.alpha))[0], sample.alpha)
 
-    def _composite(self, room: Picture, draw: Random, size: Size) -> Sample:
+    def _composite(self, room: Picture, draw: Random) -> Sample:
         """Composite one to five people over a room: near, or at a distance."""
         far = draw.random() < self._mix.far
         count = int(draw.choice((1, 2, 3, 4, 5), p=(0.4, 0.25, 0.15, 0.1, 0.1) if far else (0.8, 0.2, 0, 0, 0)))
         people = []
         for number in range(count):
-            cutout, matrix = self._person(draw, size, far=far, beside=number > 0)
-            people.append(place(cutout, matrix, size))
+            room, person = self._person(room, draw, far=far, beside=number > 0)
+            people.append(person)
         return Sample(*over(room, *reversed(people)))
 
-    def _person(self, draw: Random, size: Size, *, far: bool, beside: bool) -> tuple[Cutout, Matrix]:
-        """Return a person in different light and the map to place it: cut off by the lower edge, or standing in the room."""
+    def _person(self, room: Picture, draw: Random, *, far: bool, beside: bool) -> tuple[Picture, Cutout]:
+        """Return the room and a person in it, in different light: cut off by the lower edge of the frame, standing, or behind
+        furniture."""
+        size = room.shape[1], room.shape[0]
         name, index = self._pick(self._cutouts, draw, size)
         rgba = self._cutouts[name][index]
         left, top, right, bottom = self._box(self._cutouts, name, index)
-        shown = (bottom - top) * draw.uniform(0.4 if name == f"{CUTOUTS}streets" else 0.7, 1.0)
-        share = float(np.exp(draw.uniform(np.log(0.12), np.log(0.55)))) if far else draw.uniform(0.45, 1.1)
+        standing = far and draw.random() < 0.6
+        shown = (bottom - top) * (1 if standing else draw.uniform(0.4 if name == f"{CUTOUTS}streets" else 0.7, 1.0))
+        share = float(np.exp(draw.uniform(np.log(0.18), np.log(0.6)))) if far else draw.uniform(0.45, 1.1)
         scale = min(size[1] * share / shown * (draw.uniform(0.6, 1.0) if beside else 1), 1.3 * size[0] / max(right - left, 1))
         anywhere = far or beside or draw.random() < 0.15
         x = draw.uniform(0.0, 1.0) if anywhere else float(np.clip(draw.normal(0.5, 0.16), -0.05, 1.05))
-        standing = far and draw.random() < 0.6
         foot = size[1] * (
-            draw.uniform(max(share, 0.35), 1.0) if standing else 1 if draw.random() < 0.9 else draw.uniform(1.0, 1.3)
+            draw.uniform(max(share, 0.45), 1.0) if standing else 1 if draw.random() < 0.9 else draw.uniform(1.0, 1.3)
         )
         low = top + shown if foot >= size[1] else bottom
         matrix = similarity(scale, float(draw.normal(0, 4)), ((left + right) / 2, low), (x * size[0], foot))
-        return Cutout(jitter_color(np.ascontiguousarray(rgba[..., :3]), draw, 0.7), np.ascontiguousarray(rgba[..., 3])), matrix
+        color, alpha = jitter_color(np.ascontiguousarray(rgba[..., :3]), draw, 0.7), np.ascontiguousarray(rgba[..., 3])
+        person = place(Cutout(color, alpha), matrix, size)
+        if self._rooms is None or foot >= size[1] or not framing.is_cut_at_bottom(rgba):
+            return room, person
+        half = scale * (right - left) / 2
+        other = self._rooms[int(draw.integers(len(self._rooms)))]
+        room, hidden = add_furniture(room, other, draw, (x * size[0] - half, x * size[0] + half, foot))
+        return room, Cutout(person.rgb, np.asarray(cv2.multiply(person.alpha, 255 - hidden, scale=1 / 255), np.uint8))
 
     def _room(self, rooms: Store, draw: Random, size: Size) -> Picture:
         room = random_view(rooms[int(draw.integers(len(rooms)))], draw, size)
         if draw.random() < self._mix.clutter:
-            room = _paste_objects(room, rooms, draw, most=3)
+            room = paste_objects(room, rooms, draw, most=3)
         if not self._photos or draw.random() >= self._mix.poster:
             return room
         name, index = self._pick(self._photos, draw, size)
@@ -188,13 +229,6 @@ class Samples:
             alpha = stores[name][index][..., 3]
             self._boxes[name, index] = bounding_box(alpha) or (0, 0, alpha.shape[1], alpha.shape[0])
         return self._boxes[name, index]
-
-
-def _paste_objects(picture: Picture, rooms: Store, draw: Random, most: int) -> Picture:
-    """Return the picture with one to ``most`` objects in front, with textures from rooms."""
-    for _ in range(int(draw.integers(1, most + 1))):
-        picture = add_clutter(picture, rooms[int(draw.integers(len(rooms)))], draw)
-    return picture
 
 
 def _quarter(sample: Sample, draw: Random, size: Size) -> Sample:

@@ -12,8 +12,10 @@ from livebg.synthetic import Box
 
 _MAX_ZOOM_IN, _MAX_ZOOM_OUT = 2.0, 2.4
 _OPAQUE: Final = 63
+_MIN_SIDE: Final = 0.2
+"""Share of the photo's width beside the people, from which a background for other people can be cropped."""
 _MAX_CUT: Final = 0.02
-"""Share of the top row with alpha above ``_OPAQUE``."""
+"""Share of the row with alpha above ``_OPAQUE``."""
 
 
 def warp(rgba: Picture, matrix: NDArray[np.float64], size: Size) -> Picture:
@@ -32,7 +34,24 @@ def whole_map(draw: Random, shape: tuple[int, ...], size: Size) -> NDArray[np.fl
 
 def is_cut_at_top(rgba: Picture) -> bool:
     """Return whether the top edge of the photo cuts off a person."""
-    return bool((rgba[0, :, 3] > _OPAQUE).mean() > _MAX_CUT)
+    return _is_cut(rgba[0])
+
+
+def is_cut_at_bottom(rgba: Picture) -> bool:
+    """Return whether the lower edge of the photo cuts off a person."""
+    return _is_cut(rgba[-1])
+
+
+def _is_cut(row: Picture) -> bool:
+    return bool((row[:, 3] > _OPAQUE).mean() > _MAX_CUT)
+
+
+def empty_side(rgba: Picture, box: Box) -> Picture | None:
+    """Return the wider part of the photo left or right of the people, which are inside ``box``; None if both are narrow."""
+    width = rgba.shape[1]
+    left, right = int(box[0]), int(box[2])
+    side = rgba[..., :3][:, : max(left, 0)] if left > width - right else rgba[..., :3][:, right:]
+    return side if side.shape[1] >= _MIN_SIDE * width else None
 
 
 def extend_top(rgba: Picture) -> Picture:

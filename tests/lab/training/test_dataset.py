@@ -15,7 +15,7 @@ pytest.importorskip("torch", reason="training needs the extra livebg[train]")
 
 from livebg.lab.evaluation.holdout import held_out_keys
 from livebg.lab.training.__main__ import app
-from livebg.lab.training.augmentation import simulate_camera
+from livebg.lab.training.augmentation import add_furniture, simulate_camera
 from livebg.lab.training.dataset import Mix, Sample, Samples
 from livebg.lab.training.pixel_store import Store, write_store
 from livebg.lab.training.prepare import prepare
@@ -225,11 +225,49 @@ def test_photo_that_cuts_off_a_head_is_not_zoomed_out(stores: Path, is_cut: bool
 
 
 def test_objects_are_pasted_behind_people(stores: Path) -> None:
-    mix = Mix(photos=1.0, behind=1.0, augmentation_strength=0.0)
+    mix = Mix(photos=1.0, replaced=0.0, behind=1.0, augmentation_strength=0.0)
     draw = np.random.default_rng(2)
     samples = [Samples(stores, mix).draw(draw, (256, 144)) for _ in range(5)]
     assert all((sample.picture[sample.alpha == 255] > 250).all() for sample in samples)
     assert max((sample.picture[sample.alpha == 0] > 0).mean() for sample in samples) > 0.01
+
+
+def test_background_is_replaced(stores: Path) -> None:
+    photo = np.asarray(cv2.copyMakeBorder(_white_photo(), 0, 0, 300, 0, cv2.BORDER_CONSTANT, value=0), np.uint8)
+    photo[photo[..., 3] == 0] = (0, 200, 0, 0)
+    write_store(stores / "photos.portraits", [("white on green", photo)])
+    write_store(stores / "rooms", [("blue", np.full((160, 200, 3), (0, 0, 200), np.uint8))])
+    mix = Mix(photos=1.0, replaced=1.0, clutter=0.0, poster=0.0, augmentation_strength=0.0)
+    colors = []
+    for seed in range(12):
+        sample = Samples(stores, mix).draw(np.random.default_rng(seed), (256, 144))
+        background = sample.picture[sample.alpha == 0]
+        assert sample.picture[sample.alpha == 255].min() > 100
+        assert np.ptp(background.astype(int), axis=0).max() < 20
+        colors.append(int(background.mean(axis=0).argmax()))
+    assert set(colors) == {1, 2}
+
+
+def test_furniture_hides_straight_cut_below_distant_person(stores: Path) -> None:
+    bust = np.full((60, 40, 4), 255, np.uint8)
+    bust[:20] = 0
+    write_store(stores / "cutouts.portraits", [("bust", bust)])
+    write_store(stores / "rooms", [(str(level), np.full((160, 200, 3), level, np.uint8)) for level in (20, 120)])
+    mix = Mix(photos=0.0, empty=0.0, far=1.0, clutter=0.0, poster=0.0, augmentation_strength=0.0)
+    samples = [Samples(stores, mix).draw(np.random.default_rng(seed), (256, 144)) for seed in range(30)]
+    above_edge = [sample for sample in samples if not sample.alpha[-1].any()]
+    plain = [sample for sample in above_edge if np.ptp(sample.picture[sample.alpha == 0].astype(int)) < 20]
+    assert len(above_edge) > 8
+    assert len(plain) < 0.7 * len(above_edge)  # furniture may have the room's color
+
+
+def test_furniture_reaches_lower_edge() -> None:
+    room, other = np.zeros((144, 256, 3), np.uint8), np.full((160, 200, 3), 200, np.uint8)
+    for seed in range(10):
+        seen, alpha = add_furniture(room, other, np.random.default_rng(seed), (100.0, 160.0, 90.0))
+        assert (alpha[92:, 102:158] == 255).all()
+        assert not alpha[:70].any()
+        assert np.array_equal(seen.any(axis=2), seen.any(axis=2) & (alpha > 0))
 
 
 def people_height(alpha: Bytes) -> int:
