@@ -37,9 +37,11 @@ def record(
     A recording turns the camera on. While the effect is off, it contains the placeholder, unless you pass --original. Exit code 6
     if livebg is not running.
     """
-    if stop and file is not None:
-        raise ConfigError(f"--stop completes the running recording and takes no file, but {file} is given.", "Leave it out.")
     if stop:
+        others = {str(file): file, "--seconds": seconds, "--audio": audio, "--overwrite": overwrite, "--original": original}
+        if given := [name for name, value in others.items() if value is not None and value is not False]:
+            what = f"--stop completes the running recording and takes no other argument, but found {', '.join(given)}."
+            raise ConfigError(what, "Leave it out.")
         _print_summary(_Recording.parse(request("stop_recording", timeout=_STOP_TIMEOUT_S)))
         return
     if file is None:

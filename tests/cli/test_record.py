@@ -23,7 +23,8 @@ def test_needs_running_livebg(cli: LivebgCli, tmp_path: Path) -> None:
         (["talk.mkv", "--seconds", "0"], "--seconds is 0"),
         (["--overwrite"], "no file"),
         (["talk.mkv", "--seconds", "nan"], "nan"),
-        (["--stop", "talk.mkv"], "takes no file, but talk.mkv is given"),
+        (["--stop", "talk.mkv"], "no other argument, but found talk.mkv"),
+        (["--stop", "--seconds", "0", "--overwrite"], "no other argument, but found --seconds, --overwrite"),
     ],
 )
 def test_bad_arguments_are_refused_first(cli: LivebgCli, arguments: list[str], message: str) -> None:
