@@ -23,7 +23,7 @@ from livebg.lab.training.augmentation import (
     simulate_camera,
 )
 from livebg.lab.training.pixel_store import Picture, Size, Store
-from livebg.lab.training.prepare import CUTOUTS, GRAY_SETS, PHOTOS, ROOMS, SMALL_SETS, SQUARED_SETS
+from livebg.lab.training.prepare import CUTOUTS, GRAY_SETS, NEGATIVES, PHOTOS, ROOMS, SMALL_SETS, SQUARED_SETS
 from livebg.lab.training.pseudo_labels import foreground
 from livebg.synthetic import Box, Cutout, bounding_box, over, place, similarity
 
@@ -46,6 +46,8 @@ _MIN_PERSON, _MAX_PERSON = 0.03, 0.93
 _ATTEMPTS: Final = 3
 _BESIDE_PEOPLE: Final = 0.5
 """Share of the replaced backgrounds that are taken from other photos: rooms show no leaves, sky or streets."""
+_NEGATIVE: Final = 0.35
+"""Share of the frames without people that show a pet, a chair or another object that a network may take for a person."""
 _UNSQUARE_STRETCH: Final = (1.25, 1.5)
 """Range of the horizontal stretch for pictures that were squeezed into a square."""
 
@@ -95,7 +97,7 @@ class Samples:
         stores = {name: store for name, store in found.items() if len(store) and name.partition(".")[2] not in left_out}
         self._photos = {name: store for name, store in stores.items() if name.startswith(PHOTOS)}
         self._cutouts = {name: store for name, store in stores.items() if name.startswith(CUTOUTS)}
-        self._rooms = stores.get(ROOMS)
+        self._rooms, self._negatives = stores.get(ROOMS), stores.get(NEGATIVES)
         self._mix = mix
         self._boxes: dict[tuple[str, int], Box] = {}
         if not self._photos and not (self._rooms and self._cutouts):
@@ -119,10 +121,11 @@ class Samples:
             name, index = self._pick(self._photos, draw, size)
             return self._photo(name, index, draw, size), name.partition(".")[2] in GRAY_SETS
         assert self._rooms is not None
-        room = self._room(self._rooms, draw, size)
-        if not self._cutouts or chance > 1 - self._mix.empty:
-            return Sample(room, np.zeros(room.shape[:2], np.uint8)), False
-        return self._composite(room, draw), False
+        if self._cutouts and chance <= 1 - self._mix.empty:
+            return self._composite(self._room(self._rooms, draw, size), draw), False
+        shown = self._negatives if self._negatives and draw.random() < _NEGATIVE else self._rooms
+        room = self._room(shown, draw, size)
+        return Sample(room, np.zeros(room.shape[:2], np.uint8)), False
 
     def _pick(self, stores: dict[str, Store], draw: Random, size: Size) -> tuple[str, int]:
         names = [

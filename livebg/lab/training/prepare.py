@@ -33,8 +33,10 @@ from livebg.synthetic import cut_green
 
 log = logging.getLogger(__name__)
 
-PHOTOS, CUTOUTS, ROOMS = "photos.", "cutouts.", "rooms"
-"""Prefixes of store names, for photos with background and for cut-out people, and the name of the store of rooms."""
+PHOTOS, CUTOUTS = "photos.", "cutouts."
+"""Prefixes of store names, for photos with background and for cut-out people."""
+ROOMS, NEGATIVES = "rooms", "negatives"
+"""Names of the stores without people: rooms, and pets, chairs, food or screens, which a network may take for people."""
 GRAY_SETS = frozenset({"bw_portraits"})
 """Sets of grayscale pictures, which must stay grayscale."""
 SMALL_SETS = frozenset({"facemask_100px"})
@@ -135,8 +137,8 @@ def keyed(names: list[Path]) -> Iterator[tuple[str, Picture]]:
                 yield f"{path.stem}-{index}", _shrink(np.dstack((person.rgb, person.alpha)), LONG_SIDE)
 
 
-def rooms(names: list[Path], archives: list[Path], labeller: PseudoLabeler) -> Iterator[tuple[str, Picture]]:
-    """Yield rooms without people as RGB, then the archived pictures, which need no check."""
+def rooms(names: list[Path], labeller: PseudoLabeler) -> Iterator[tuple[str, Picture]]:
+    """Yield rooms without people as RGB."""
     for path in names:
         rgb = Photo(path).rgb
         share = float((labeller.alpha(rgb, unrelated=True) > 127).mean())
@@ -144,6 +146,10 @@ def rooms(names: list[Path], archives: list[Path], labeller: PseudoLabeler) -> I
             log.info("Skipped %s: a share of %.3f looks like a person", path.stem, share)
             continue
         yield path.stem, _shrink(rgb, SHORT_SIDE, min)
+
+
+def negatives(archives: list[Path]) -> Iterator[tuple[str, Picture]]:
+    """Yield archived pictures without people as RGB; they need no check."""
     for path in archives:
         with opened_archive(path) as archive:
             members = held_out_part(sorted(archive.namelist()), kept=False)
@@ -197,7 +203,8 @@ def _stores(data: Path, out: Path, labeller: PseudoLabeler) -> dict[str, Callabl
         f"{CUTOUTS}halfbody": lambda: cutouts(whole_figures(unlabelled(halfbody, labeller))),
         f"{PHOTOS}clips": lambda: clips(labeled_clips, labeller),
         f"{CUTOUTS}talking": lambda: keyed(green_screen_clips),
-        ROOMS: lambda: rooms(backgrounds, archives, labeller),
+        ROOMS: lambda: rooms(backgrounds, labeller),
+        NEGATIVES: lambda: negatives(archives),
     }
     found = people_archives(data)
     missing = [path for path in found if not (out / f"{PHOTOS}{path.stem}" / INDEX).exists()]

@@ -90,7 +90,8 @@ def test_prepare_excludes_held_out_pictures(data: Path, tmp_path: Path) -> None:
         "cutouts.halfbody": 0,
         "photos.clips": 0,
         "cutouts.talking": 0,
-        "rooms": 9 + 2,
+        "rooms": 9,
+        "negatives": 2,
         "photos.offices": 27,
         "cutouts.offices": 27,
     }
@@ -195,6 +196,15 @@ def test_photo_and_alpha_are_transformed_together(stores: Path) -> None:
 def test_empty_scene_has_no_person(stores: Path) -> None:
     samples, draw = Samples(stores, Mix(photos=0.0, empty=1.0)), np.random.default_rng(2)
     assert all(samples.draw(draw, (64, 48)).alpha.max() == 0 for _ in range(5))
+
+
+def test_empty_scenes_show_rooms_and_negatives(stores: Path) -> None:
+    write_store(stores / "rooms", [("dark", np.zeros((160, 200, 3), np.uint8))])
+    write_store(stores / "negatives", [("bright", np.full((160, 200, 3), 230, np.uint8))])
+    mix = Mix(photos=0.0, empty=1.0, poster=0.0, clutter=0.0, augmentation_strength=0.0)
+    drawn = [Samples(stores, mix).draw(np.random.default_rng(seed), (64, 48)) for seed in range(40)]
+    assert 6 < sum(sample.picture.mean() > 128 for sample in drawn) < 22
+    assert not any(sample.alpha.any() for sample in drawn)
 
 
 @pytest.mark.parametrize(("far", "low", "high"), [(0.0, 0.04, 0.9), (1.0, 0.005, 0.16)])
