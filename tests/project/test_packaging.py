@@ -15,7 +15,7 @@ from livebg.setup.resources import APP_ID
 
 ROOT = Path(__file__).parents[2]
 PACKAGING = ROOT / ".github" / "packaging"
-SCRIPTS = ("install", "lock", "build-in-root", "debian/livebg.postinst", "debian/livebg.postrm", "debian/livebg.prerm")
+SCRIPTS = ("install", "lock", "build-in-root", *(f"debian/livebg.{name}" for name in ("preinst", "postinst", "prerm", "postrm")))
 notes: Callable[[str, str], str] = runpy.run_path(str(PACKAGING / "release_notes.py"))["notes"]
 
 
