@@ -446,3 +446,9 @@ def test_setup_on_other_system_fails(cli: LivebgCli, monkeypatch: pytest.MonkeyP
 def test_undo_command_without_setup_fails(cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SUDO_UID", raising=False)
     assert "nothing to undo" in cli.livebg("setup", "--undo").error_line
+
+
+def test_undo_command_needs_no_valid_settings(cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    monkeypatch.setenv("LIVEBG_EFFECT__BLUR", "much")
+    assert "nothing to undo" in cli.livebg("setup", "--undo").error_line
