@@ -138,6 +138,18 @@ def test_obs_device_and_file_are_kept(sandbox: SetupSandbox, capsys: pytest.Capt
     assert sandbox.tree() == before
 
 
+@pytest.mark.parametrize("place", ["root/etc/modules-load.d/livebg.conf", "home/.config/systemd/user/livebg.service"])
+def test_disabled_file_fails_before_any_change(sandbox: SetupSandbox, place: str) -> None:
+    """A link to /dev/null disables a unit (``systemctl --user mask``) or a file of systemd. Writing to it has no effect."""
+    path = sandbox.root.parent / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to("/dev/null")
+    before = sandbox.tree()
+    with pytest.raises(SetupError, match=rf"^{re.escape(str(path))} is a link to /dev/null, not a file\. Remove it"):
+        install(sandbox)
+    assert sandbox.tree() == before
+
+
 def test_second_setup_changes_nothing(sandbox: SetupSandbox, capsys: pytest.CaptureFixture[str]) -> None:
     sandbox.put("/etc/modprobe.d/obs.conf", OBS)
     before = sandbox.tree()
