@@ -37,17 +37,17 @@ def setup(
     from livebg.config.loading import load_settings, read_config
     from livebg.setup.target import Machine
 
+    if take_back:  # without the settings, which may be invalid: users undo the setup before they remove livebg
+        undo_setup(Machine.own(), yes=yes, dry_run=dry_run)
+        return
     written = read_config(config)
     settings = load_settings({}, written).output
     if pipewire and both:
         raise ConfigError("--pipewire and --both exclude each other.", "Use one of them.")
     backend = "pipewire" if pipewire else "both" if both else settings.backend
-    chosen = written.path if backend in ("pipewire", "both") else None
-    machine = Machine.own()
-    if take_back:
-        undo_setup(machine, yes=yes, dry_run=dry_run)
-    else:
-        set_up(machine, settings.label, service=service, yes=yes, dry_run=dry_run, settings=chosen, both=backend == "both")
+    # The journal names the file, and setup can be undone in another folder.
+    chosen = written.path.absolute() if written.path and backend in ("pipewire", "both") else None
+    set_up(Machine.own(), settings.label, service=service, yes=yes, dry_run=dry_run, settings=chosen, both=backend == "both")
 
 
 def set_up(

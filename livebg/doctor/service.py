@@ -58,7 +58,7 @@ def unit(context: CheckContext) -> Finding:
     if properties.get("LoadState") != "loaded":
         return warn("livebg is not installed as a service, so it must be started manually", SETUP)
     # systemd writes "{ path=/usr/bin/livebg ; argv[]=/usr/bin/livebg run ; ... }".
-    program = re.search(r"\bpath=(\S+)", properties.get("ExecStart", ""))
+    program = re.search(r"\bpath=(.+?) ; ", properties.get("ExecStart", ""))
     if program and not context.host.path(program[1]).exists():
         return fail(f"The service starts {program[1]}, which does not exist", SETUP)
     path = properties.get("FragmentPath", "")

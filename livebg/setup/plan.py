@@ -185,6 +185,9 @@ def _replaced_files(machine: Machine, provided: Iterable[Path], notes: list[str]
 def _changes(texts: dict[Path, str], as_root: bool) -> Iterator[FileChange]:
     for path, text in texts.items():
         before = files.read(path)
+        if before is None and path.exists():  # root's part would write to the device, without an effect or an error
+            found = f"a link to {path.readlink()}" if path.is_symlink() else "a folder or a device"
+            raise SetupError(f"{path} is {found}, not a file.", "Remove it, then run livebg setup again.")
         after = text.encode("utf-8", "surrogateescape")
         if before != after:
             yield FileChange(path=path, as_root=as_root, before=before, after=after)

@@ -1,5 +1,6 @@
 """The packaged files that setup installs: service unit, desktop entries and icons."""
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,10 @@ AUTOSTART: Final = "autostart" / APPLICATION
 UNIT: Final = "livebg.service"
 """The systemd user unit."""
 _PLACEHOLDER: Final = "@livebg@"
+_REFUSED: Final = re.compile(r"""[\x00-\x1f\x7f"'\\]""")
+"""Characters that systemd refuses in the path of a program."""
+_BY_SHELL: Final = ("/bin/sh", "-c", 'exec "$0" "$@"')
+"""Precedes a command line whose program systemd refuses."""
 
 
 def former_path(path: Path) -> Path:
@@ -37,7 +42,9 @@ def packaged_text(name: str) -> str:
 
 def service_unit(command: tuple[str, ...]) -> str:
     """Return ``livebg.service`` with ``command`` as the command line of livebg."""
-    return packaged_text(UNIT).replace(_PLACEHOLDER, " ".join(map(_unit_word, command)))
+    program, *arguments = (*_BY_SHELL, *command) if _REFUSED.search(command[0]) else command
+    words = [_unit_word(program), *(_unit_word(word).replace("$", "$$") for word in arguments)]  # no variables
+    return packaged_text(UNIT).replace(_PLACEHOLDER, " ".join(words))
 
 
 def desktop_entry(command: tuple[str, ...], entry: Path = APPLICATION) -> str:

@@ -81,6 +81,14 @@ def test_service_at_start_limit_needs_reset(machine: DoctorMachine) -> None:
     assert finding.fix.endswith("systemctl --user reset-failed livebg.service && systemctl --user start livebg.service")
 
 
+def test_program_in_folder_with_spaces_is_found(machine: DoctorMachine) -> None:
+    program = "/home/ada/my tools/bin/livebg"
+    started = {"ExecStart": f"{{ path={program} ; argv[]={program} run ; ignore_errors=no ; pid=4242 }}"}
+    assert f"starts {program}, which does not exist" in unit_finding(machine, **started).message
+    machine.file(program)
+    assert unit_finding(machine, **started).status == "ok"
+
+
 def test_missing_service_manager_is_skipped(machine: DoctorMachine) -> None:
     machine.tool(SHOW, code=1, err="Failed to connect to bus: No medium found\n")
     found = "The systemd user manager is not available (Failed to connect to bus: No medium found)"

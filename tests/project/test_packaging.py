@@ -1,6 +1,7 @@
 """The recipes of packages and the release: what they name exists, and what they do is what the project needs."""
 
 import json
+import os
 import re
 import runpy
 import shutil
@@ -15,7 +16,7 @@ from livebg.setup.resources import APP_ID
 
 ROOT = Path(__file__).parents[2]
 PACKAGING = ROOT / ".github" / "packaging"
-SCRIPTS = ("install", "lock", "build-in-root", "debian/livebg.postinst", "debian/livebg.postrm", "debian/livebg.prerm")
+SCRIPTS = ("install", "lock", "build-in-root", *(f"debian/livebg.{name}" for name in ("preinst", "postinst", "prerm", "postrm")))
 notes: Callable[[str, str], str] = runpy.run_path(str(PACKAGING / "release_notes.py"))["notes"]
 
 
@@ -56,6 +57,22 @@ def test_lock_file_has_hashes_and_no_addresses(name: str) -> None:
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_shell_scripts_parse(script: str) -> None:
     assert subprocess.run(("sh", "-n", str(PACKAGING / script)), check=False).returncode == 0
+
+
+def test_install_keeps_packages_built_before(tmp_path: Path) -> None:
+    """CONTRIBUTING.md has them in the folder dist. The build of the wheel fails here, which is how far the test goes."""
+    stubs, clone = tmp_path / "stubs", tmp_path / "clone"
+    (clone / "dist").mkdir(parents=True)
+    (clone / "dist" / "livebg.deb").touch()
+    stubs.mkdir()
+    tools = 'mkdir -p "$3/bin"; ln -s /bin/true "$3/bin/pip"; ln -s /bin/false "$3/bin/hatchling"'
+    (stubs / "python3").write_text(f"#!/bin/sh\n{tools}\n")
+    (stubs / "python3").chmod(0o755)
+    environment = os.environ | {"PATH": f"{stubs}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
+    command = ("sh", str(PACKAGING / "install"), str(tmp_path / "root"))
+    assert subprocess.run(command, cwd=clone, env=environment, check=False).returncode == 1
+    assert (clone / "dist" / "livebg.deb").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"stubs", "clone"}, "it removes its own folder"
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")

@@ -10,6 +10,8 @@ from livebg.cli.setup import set_up, undo_setup
 from livebg.errors import SetupError
 from livebg.setup.plan import with_backend
 from livebg.setup.resources import APP_ID
+from livebg.setup.target import Machine
+from tests.support.cli_runner import LivebgCli
 from tests.support.setup_sandbox import SetupSandbox
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="livebg setup requires Linux")
@@ -128,6 +130,19 @@ def test_missing_pipewire_error_names_packages(sandbox: SetupSandbox) -> None:
     with pytest.raises(SetupError, match=r"PipeWire is not installed\. Install pipewire and wireplumber"):
         install(sandbox)
     assert sandbox.tree() == before
+
+
+def test_undo_in_another_folder_restores_named_settings(
+    sandbox: SetupSandbox, cli: LivebgCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Machine, "own", lambda: sandbox.machine)
+    mine = cli.folder / "mine.toml"
+    mine.write_text("[effect]\nblur = 0.05\n")
+    assert cli.livebg("setup", "--pipewire", "--yes", "--config", "mine.toml").code == 0
+    assert tomllib.loads(mine.read_text())["output"] == {"backend": "pipewire"}
+    monkeypatch.chdir(sandbox.home)
+    assert cli.livebg("setup", "--undo", "--yes").code == 0
+    assert mine.read_text() == "[effect]\nblur = 0.05\n"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """livebg's files for the desktop and the service manager."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -60,6 +61,28 @@ def test_systemd_accepts_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     unit = tmp_path / "livebg.service"
     unit.write_text(service_unit(command))
     assert "livebg" not in run_checked("systemd-analyze", "--user", "verify", str(unit))
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@pytest.mark.parametrize("folder", ["it's", 'a "b"', "back\\slash", "$HOME", "100% a;b"])
+def test_systemd_accepts_program_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    program = tmp_path / folder / "program"
+    program.parent.mkdir()
+    program.touch(0o755)
+    unit = tmp_path / "livebg.service"
+    unit.write_text(service_unit((str(program),)))
+    assert "livebg" not in run_checked("systemd-analyze", "--user", "verify", str(unit))
+
+
+def test_program_that_systemd_refuses_is_started_by_shell() -> None:
+    """systemd unquotes the words, and replaces two percent or dollar signs by one."""
+    (line,) = values(service_unit(("/it's 5%/$me/livebg",)), "ExecStart")
+    words = [word.replace("$$", "$").replace("%%", "%") for word in shlex.split(line)]
+    assert words[0] == "/bin/sh"
+    assert words[-2:] == ["/it's 5%/$me/livebg", "run"]
+    started = subprocess.run([*words[:-2], "/bin/echo", "run"], capture_output=True, text=True, check=True)
+    assert started.stdout == "run\n"
 
 
 @pytest.mark.skipif(shutil.which("desktop-file-validate") is None, reason="desktop-file-validate is not installed")

@@ -138,6 +138,18 @@ def test_obs_device_and_file_are_kept(sandbox: SetupSandbox, capsys: pytest.Capt
     assert sandbox.tree() == before
 
 
+@pytest.mark.parametrize("place", ["root/etc/modules-load.d/livebg.conf", "home/.config/systemd/user/livebg.service"])
+def test_disabled_file_fails_before_any_change(sandbox: SetupSandbox, place: str) -> None:
+    """A link to /dev/null disables a unit (``systemctl --user mask``) or a file of systemd. Writing to it has no effect."""
+    path = sandbox.root.parent / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to("/dev/null")
+    before = sandbox.tree()
+    with pytest.raises(SetupError, match=rf"^{re.escape(str(path))} is a link to /dev/null, not a file\. Remove it"):
+        install(sandbox)
+    assert sandbox.tree() == before
+
+
 def test_second_setup_changes_nothing(sandbox: SetupSandbox, capsys: pytest.CaptureFixture[str]) -> None:
     sandbox.put("/etc/modprobe.d/obs.conf", OBS)
     before = sandbox.tree()
@@ -445,4 +457,10 @@ def test_setup_on_other_system_fails(cli: LivebgCli, monkeypatch: pytest.MonkeyP
 
 def test_undo_command_without_setup_fails(cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SUDO_UID", raising=False)
+    assert "nothing to undo" in cli.livebg("setup", "--undo").error_line
+
+
+def test_undo_command_needs_no_valid_settings(cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    monkeypatch.setenv("LIVEBG_EFFECT__BLUR", "much")
     assert "nothing to undo" in cli.livebg("setup", "--undo").error_line
