@@ -34,7 +34,7 @@ def setup(
 
     Shows every change and asks before it writes.
     """
-    from livebg.config.loading import load_settings, read_config
+    from livebg.config.loading import default_config_path, load_settings, read_config
     from livebg.setup.target import Machine
 
     if take_back:  # without the settings, which may be invalid: users undo the setup before they remove livebg
@@ -45,9 +45,10 @@ def setup(
     if pipewire and both:
         raise ConfigError("--pipewire and --both exclude each other.", "Use one of them.")
     backend = "pipewire" if pipewire else "both" if both else settings.backend
-    # The journal names the file, and setup can be undone in another folder.
-    chosen = written.path.absolute() if written.path and backend in ("pipewire", "both") else None
-    set_up(Machine.own(), settings.label, service=service, yes=yes, dry_run=dry_run, settings=chosen, both=backend == "both")
+    path = written.path.absolute() if written.path else None  # for the journal and the service, which run in another folder
+    machine = Machine.own(path if path != default_config_path() else None)
+    chosen = path if backend in ("pipewire", "both") else None
+    set_up(machine, settings.label, service=service, yes=yes, dry_run=dry_run, settings=chosen, both=backend == "both")
 
 
 def set_up(

@@ -147,7 +147,7 @@ def user_plan(machine: Machine, service: bool) -> Plan:
 def _user_files(machine: Machine) -> dict[Path, str]:
     icons = machine.data / "icons" / "hicolor"
     return {
-        machine.units / UNIT: service_unit(machine.command),
+        machine.units / UNIT: service_unit(machine.command, machine.settings),
         machine.data / "applications" / APPLICATION: desktop_entry(machine.command),
         machine.config / AUTOSTART: desktop_entry(machine.command, AUTOSTART),
         icons / "scalable" / "apps" / f"{APP_ID}.svg": packaged_text(f"{APP_ID}.svg"),

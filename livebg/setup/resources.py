@@ -40,11 +40,13 @@ def packaged_text(name: str) -> str:
     return packaged_path(name).read_text("utf-8")
 
 
-def service_unit(command: tuple[str, ...]) -> str:
-    """Return ``livebg.service`` with ``command`` as the command line of livebg."""
+def service_unit(command: tuple[str, ...], settings: Path | None = None) -> str:
+    """Return ``livebg.service`` with ``command`` as the command line of livebg, and the configuration file ``settings``."""
     program, *arguments = (*_BY_SHELL, *command) if _REFUSED.search(command[0]) else command
     words = [_unit_word(program), *(_unit_word(word).replace("$", "$$") for word in arguments)]  # no variables
-    return packaged_text(UNIT).replace(_PLACEHOLDER, " ".join(words))
+    run = f"{_PLACEHOLDER} run"
+    with_settings = f"{run} --config {_unit_word(str(settings)).replace('$', '$$')}" if settings else run
+    return packaged_text(UNIT).replace(run, with_settings).replace(_PLACEHOLDER, " ".join(words))
 
 
 def desktop_entry(command: tuple[str, ...], entry: Path = APPLICATION) -> str:

@@ -30,9 +30,11 @@ class Machine(Host):
     command: tuple[str, ...]
     """Command line that starts livebg."""
     is_root: bool
+    settings: Path | None = None
+    """Configuration file that the service reads; None for the default one."""
 
     @classmethod
-    def own(cls) -> "Machine":
+    def own(cls, settings: Path | None = None) -> "Machine":
         """Return this machine and user. Raises :class:`~livebg.errors.SetupError` if livebg cannot be set up here."""
         if sys.platform != "linux":
             raise SetupError(
@@ -49,6 +51,7 @@ class Machine(Host):
             state=state,
             command=own_command(),
             is_root=os.geteuid() == 0,
+            settings=settings,
         )
 
     @property

@@ -2,6 +2,7 @@
 
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -132,14 +133,15 @@ def test_missing_pipewire_error_names_packages(sandbox: SetupSandbox) -> None:
     assert sandbox.tree() == before
 
 
-def test_undo_in_another_folder_restores_named_settings(
+def test_named_settings_are_those_of_service_and_restored_from_another_folder(
     sandbox: SetupSandbox, cli: LivebgCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Machine, "own", lambda: sandbox.machine)
+    monkeypatch.setattr(Machine, "own", lambda settings=None: replace(sandbox.machine, settings=settings))
     mine = cli.folder / "mine.toml"
     mine.write_text("[effect]\nblur = 0.05\n")
     assert cli.livebg("setup", "--pipewire", "--yes", "--config", "mine.toml").code == 0
     assert tomllib.loads(mine.read_text())["output"] == {"backend": "pipewire"}
+    assert f"livebg run --config {mine}\n" in (sandbox.machine.units / "livebg.service").read_text()
     monkeypatch.chdir(sandbox.home)
     assert cli.livebg("setup", "--undo", "--yes").code == 0
     assert mine.read_text() == "[effect]\nblur = 0.05\n"

@@ -99,3 +99,9 @@ def test_icons_are_square_svg(name: str) -> None:
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert root.attrib["width"] == root.attrib["height"]
     assert root.attrib["viewBox"] == f"0 0 {root.attrib['width']} {root.attrib['height']}"
+
+
+def test_service_reads_named_settings() -> None:
+    unit = service_unit(("/usr/bin/livebg",), Path("/home/a b/50% $x.toml"))
+    assert 'ExecStart=/usr/bin/livebg run --config "/home/a b/50%% $$x.toml"\n' in unit
+    assert "ExecReload=/usr/bin/livebg reload\n" in unit
