@@ -21,6 +21,7 @@ from tests.support.compiler import COMPILER, require_compiler
 
 CHECKOUT = Path(__file__).parents[2]
 NAMED = ("README.md", "LICENSE", "pyproject.toml", "config.example.toml", ".gitignore", ".ci/build_hook.py", ".ci/version.py")
+LICENSES = ("licenses/LICENSE", "licenses/livebg/models/LICENSE-u2netp.txt")
 SHIPPED = {
     "livebg/__main__.py",
     "livebg/py.typed",
@@ -121,7 +122,7 @@ def test_wheel_contains_exactly_committed_files(wheel: dict[str, bytes]) -> None
     carried = {name: name for name in committed() if name.startswith("livebg/") and not name.startswith("livebg/lab/")}
     carried |= {f"livebg/{name}": name for name in committed() if name.startswith("systemd/")}
     information = f"livebg-{__version__}.dist-info"
-    about = {f"{information}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
+    about = {f"{information}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", *LICENSES)}
     assert carried.keys() >= SHIPPED
     assert set(wheel) == carried.keys() | about | {MAN + page for page in MAN_PAGES}
     for name, origin in carried.items():
