@@ -124,7 +124,7 @@ class ScriptedFeed(PreviewFeed):
     """Delivers frames at their times, in seconds of the clock, and then ends."""
 
     def __init__(self, script: Iterable[tuple[float, OutputFrame]], clock: HandClock) -> None:
-        super().__init__(lambda _: None)
+        super().__init__(lambda _: None, lambda _: True)
         self._script, self._clock = enumerate(script), clock
 
     def wait_for_newer(self, after: int | None, timeout: float) -> OutputFrame | None:  # noqa: ARG002
@@ -418,7 +418,7 @@ def test_microphone_is_never_started_after_a_pause(tmp_path: Path, starting: boo
         start(microphone)
 
     monkeypatch.setattr(Microphone, "start", record_start)
-    recorder = pause.recorder = Recorder(PreviewFeed(lambda _: None), FORMAT, pause.is_paused)
+    recorder = pause.recorder = Recorder(PreviewFeed(lambda _: None, lambda _: True), FORMAT, pause.is_paused)
     if starting:
         pause.armed.set()
         with suppress(SourceError):  # there may be no sound before the pause

@@ -117,19 +117,63 @@ def test_pause_returns_despite_hung_output_and_holds_for_both(hung: int) -> None
         assert not any(map(is_green, later[hung][1:])), "only the picture that was under way when it hung"
 
 
-@pytest.mark.parametrize("how", ["pause", "lock", "effect on"])
+RULE_OUT: dict[str, Callable[[Session], object]] = {
+    "pause": lambda live: live.pause(),
+    "lock": lambda live: live.lock(True),
+    "effect on": lambda live: live.switch(green_processor, at_once=True),
+}
+"""What rules out the pictures that were made before."""
+
+
+@pytest.mark.parametrize("how", RULE_OUT)
 def test_previews_get_no_earlier_picture_after_it_was_ruled_out(how: str) -> None:
     """Also if the output hangs, so that no placeholder follows."""
     sink = HangingSink()
     live = make(sink, presence=(AlwaysWatched,))
-    rule_out: dict[str, Callable[[], object]] = {
-        "pause": live.pause,
-        "lock": lambda: live.lock(True),
-        "effect on": lambda: live.switch(green_processor, at_once=True),
-    }
     with live.audience.subscribe(), hanging(live, sink):
         assert live.audience.wait_for_newer(None, PATIENCE) is not None
-        rule_out[how]()
+        RULE_OUT[how](live)
+        shown = live.audience.wait_for_newer(None, 0)
+        assert shown is None or shown.captured is None
+
+
+class SteppedSink(RecordingSink):
+    """While ``stepped`` is set, each send reports its begin and waits until it may end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stepped = threading.Event()
+        self.begun, self.may_end = threading.Semaphore(0), threading.Semaphore(0)
+
+    def send(self, composite: Composite) -> None:
+        if self.stepped.is_set():
+            self.begun.release()
+            self.may_end.acquire(timeout=PATIENCE)
+        super().send(composite)
+
+
+@contextmanager
+def stepped(live: Session, sink: SteppedSink) -> Iterator[None]:
+    """Runs the session with a preview; inside the block ``sink`` is in the middle of a send of the person."""
+    with live.audience.subscribe(), running(live):
+        wait_for(lambda: sink.people > 5, "people")
+        sink.stepped.set()
+        assert sink.begun.acquire(timeout=PATIENCE)
+        try:
+            yield
+        finally:
+            sink.stepped.clear()
+            sink.may_end.release()
+
+
+@pytest.mark.parametrize("how", RULE_OUT)
+def test_previews_get_no_ruled_out_picture_when_a_hung_send_ends(how: str) -> None:
+    sink = SteppedSink()
+    live = make(sink, presence=(AlwaysWatched,))
+    with stepped(live, sink):
+        RULE_OUT[how](live)
+        sink.may_end.release()
+        assert sink.begun.acquire(timeout=PATIENCE), "the next send: what follows the hung one is done"
         shown = live.audience.wait_for_newer(None, 0)
         assert shown is None or shown.captured is None
 
