@@ -1,13 +1,14 @@
 """The live session on demand: without watchers, with watchers, paused by the user, with another camera."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.imaging.frame import Alpha
+from livebg.imaging.frame import Alpha, Frame, planes
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.capture_loop import Camera
@@ -15,6 +16,8 @@ from livebg.live.presence.device import Presence
 from livebg.live.session import Session
 from livebg.pipeline import Processor
 from tests.support.live_session import (
+    PATIENCE,
+    CameraSequence,
     FakePresence,
     PersonSegmenter,
     RecordingSink,
@@ -266,3 +269,46 @@ def test_frame_from_before_pause_is_not_shown_after_resume() -> None:
         segmenter.slow.clear()
         segmenter.go.set()
         wait_for(lambda: live.output.outdated == outdated + 1, "the late composite")
+
+
+class LateCamera(ToyCamera):
+    """Once ``late`` is set, a driver holds a brighter frame back until ``go_on`` is set, even if the camera is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late, self.held, self.go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in super().__iter__():
+            if self.late.is_set():
+                self.held.set()
+                self.go_on.wait(PATIENCE)
+                frame = replace(frame, data=np.maximum(frame.data, np.uint8(BRIGHT)))
+            yield frame
+
+
+BRIGHT = 250
+"""The luma of the late frame, above that of the person in others."""
+
+
+def test_frame_held_by_the_driver_is_not_shown_after_resume() -> None:
+    """It was captured before the pause, and arrives when somebody watches again."""
+    first, reopen, sink = LateCamera(), threading.Event(), RecordingSink()
+
+    def later() -> LiveSource:
+        reopen.wait(PATIENCE)
+        return ToyCamera()
+
+    live = make_session(CameraSequence(lambda: first, later), sink, lambda: green_pipeline(PersonSegmenter()))
+    with running(live):
+        wait_for(lambda: live.output.sent > 3, "the person")
+        first.late.set()
+        assert first.held.wait(PATIENCE)
+        live.pause()
+        live.resume()
+        outdated, sent = live.output.outdated, live.output.sent
+        first.go_on.set()
+        wait_for(lambda: live.output.outdated > outdated or live.output.sent > sent, "the late composite")
+        reopen.set()
+        wait_for(lambda: live.output.sent > sent + 3, "the person again")
+    assert not any(planes(shown.data)[0][40, 32] >= BRIGHT for shown in sink.composites)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import pytest
@@ -12,6 +12,7 @@ from livebg.errors import SinkError
 from livebg.imaging.frame import Composite
 from livebg.imaging.geometry import Geometry
 from livebg.live.capture_loop import Camera
+from livebg.live.frame_path import CompositeHold
 from livebg.live.output_loop import Output
 from livebg.live.presence.device import AlwaysWatched, PresenceFactory
 from livebg.live.session import Session
@@ -137,6 +138,20 @@ def test_previews_get_no_earlier_picture_after_it_was_ruled_out(how: str) -> Non
         assert shown is None or shown.captured is None
 
 
+@pytest.mark.parametrize("earlier", [False, True])
+def test_new_preview_of_a_hung_output_gets_no_earlier_picture(earlier: bool) -> None:
+    """Whether or not another preview was open when it was sent."""
+    sink = HangingSink()
+    live = make(sink, presence=(AlwaysWatched,))
+    with ExitStack() as previews:
+        if earlier:
+            previews.enter_context(live.audience.subscribe())
+        with hanging(live, sink):
+            previews.close()
+            with live.audience.subscribe():
+                assert live.audience.wait_for_newer(None, 0) is None
+
+
 class SteppedSink(RecordingSink):
     """While ``stepped`` is set, each send reports its begin and waits until it may end."""
 
@@ -176,6 +191,59 @@ def test_previews_get_no_ruled_out_picture_when_a_hung_send_ends(how: str) -> No
         assert sink.begun.acquire(timeout=PATIENCE), "the next send: what follows the hung one is done"
         shown = live.audience.wait_for_newer(None, 0)
         assert shown is None or shown.captured is None
+
+
+@pytest.mark.parametrize("how", RULE_OUT)
+def test_previews_are_cleared_after_the_pictures_are_ruled_out(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output sends another picture at the worst moment: when the last one of the previews has just been discarded."""
+    sink = SteppedSink()
+    live = make(sink, presence=(AlwaysWatched,))
+    clear = live.audience.clear
+
+    def clear_before_a_send_ends() -> None:
+        clear()
+        sink.may_end.release()
+        assert sink.begun.acquire(timeout=PATIENCE)
+
+    with stepped(live, sink):
+        monkeypatch.setattr(live.audience, "clear", clear_before_a_send_ends)
+        RULE_OUT[how](live)
+        shown = live.audience.wait_for_newer(None, 0)
+        assert shown is None or shown.captured is None
+
+
+@pytest.mark.parametrize("how", RULE_OUT)
+def test_picture_chosen_before_it_is_ruled_out_is_the_last_one(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output thread is between choosing the picture and sending it."""
+    chosen, go_on, armed = threading.Event(), threading.Event(), threading.Event()
+    on_composite = CompositeHold.on_composite
+
+    def choose_slowly(hold: CompositeHold, now: float) -> None:
+        on_composite(hold, now)
+        if armed.is_set():
+            armed.clear()
+            chosen.set()
+            go_on.wait(PATIENCE)
+
+    sink, counts = RecordingSink(), list[int]()
+    live = make(sink, build=lambda: Passthrough(Consent("a test")), presence=(AlwaysWatched,))
+    monkeypatch.setattr(CompositeHold, "on_composite", choose_slowly)
+
+    def rule_out() -> None:
+        RULE_OUT[how](live)
+        counts.append(len(sink.composites))
+
+    with running(live):
+        wait_for(lambda: any(map(shows_room, tuple(sink.composites))), "the room")
+        armed.set()
+        assert chosen.wait(PATIENCE)
+        thread = threading.Thread(target=rule_out)
+        thread.start()
+        thread.join(0.1)  # long enough for an answer that does not wait
+        go_on.set()
+        thread.join(PATIENCE)
+        wait_for(lambda: len(sink.composites) > counts[0] + 3, "further pictures")
+        assert not any(map(shows_room, sink.composites[counts[0] :]))
 
 
 def test_single_hung_output_does_not_block_pause() -> None:
