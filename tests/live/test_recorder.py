@@ -1,6 +1,5 @@
 """Recordings of a live session: what apps see, thinned if need be, never the room without consent, never at the call's cost."""
 
-import os
 import shutil
 import sys
 import threading
@@ -25,18 +24,11 @@ from livebg.sinks.recording import RecordingFile
 from livebg.sources.microphone import Microphone, recorder_command
 from tests.support.live_recording import contains_room, recorded_pictures, shows_green
 from tests.support.live_session import PATIENCE, state, wait_for
+from tests.support.microphones import FAKE_PAREC, is_running, noting_its_pid, write_program
 from tests.support.pipeline_fakes import HandClock
 from tests.support.preview_session import PreviewSession
 from tests.support.sink_contract import composite
 from tests.support.sink_files import FORMAT
-
-FAKE_PAREC = f"""#!{sys.executable}
-import array, sys, time
-while True:
-    sys.stdout.buffer.write(array.array("h", ([8000] * 24 + [-8000] * 24) * 40).tobytes())
-    sys.stdout.buffer.flush()
-    time.sleep(0.04)
-"""
 
 
 @pytest.fixture
@@ -45,8 +37,7 @@ def parec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     programs = tmp_path / "programs"
     programs.mkdir()
     program = programs / "parec"
-    program.write_text(FAKE_PAREC)
-    program.chmod(0o755)
+    write_program(program)
     monkeypatch.setenv("PATH", str(programs))
     return program
 
@@ -289,9 +280,7 @@ class TestMicrophone:
         """Even if the disk hangs, so that the recorder does nothing."""
         session, release, send = PreviewSession(runtime), threading.Event(), RecordingFile.send
         recorder = recorder_of(session)
-        shebang, rest = FAKE_PAREC.split("\n", 1)
-        note = f"import os, pathlib\npathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))"
-        parec.write_text(f"{shebang}\n{note}\n{rest}")
+        parec.write_text(noting_its_pid(tmp_path / "pid"))
 
         def hang(file: RecordingFile, *arguments: object) -> None:
             release.wait(20)
@@ -300,12 +289,26 @@ class TestMicrophone:
         with session.on():
             monkeypatch.setattr(RecordingFile, "send", hang)
             recorder.start(options(tmp_path / "a.mkv", audio="default"))
-            pid = int((tmp_path / "pid").read_text())
+            assert is_running(tmp_path / "pid")
             session.live.pause()
-            with pytest.raises(ProcessLookupError):
-                os.kill(pid, 0)
+            assert not is_running(tmp_path / "pid")
             release.set()
             assert recorder.stop().problem is None
+
+    def test_pause_turns_off_a_microphone_that_is_being_checked(self, runtime: Path, tmp_path: Path, parec: Path) -> None:
+        """The recording has not begun yet, so nothing watches: the pause changes nothing else."""
+        silent = FAKE_PAREC.split("while True:")[0] + f"time.sleep({PATIENCE})\n"
+        write_program(parec, noting_its_pid(tmp_path / "pid", silent))
+        session = PreviewSession(runtime)
+        recorder = recorder_of(session)
+        with session.on():
+            starting = threading.Thread(target=lambda: recorder.start(options(tmp_path / "a.mkv", audio="default")))
+            starting.start()
+            wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "the microphone")
+            session.live.pause()
+            assert not is_running(tmp_path / "pid")
+            starting.join(PATIENCE)
+            recorder.close()
 
     @pytest.mark.usefixtures("parec")
     def test_microphone_survives_short_pauses(self, runtime: Path, tmp_path: Path) -> None:

@@ -312,3 +312,31 @@ def test_frame_held_by_the_driver_is_not_shown_after_resume() -> None:
         reopen.set()
         wait_for(lambda: live.output.sent > sent + 3, "the person again")
     assert not any(planes(shown.data)[0][40, 32] >= BRIGHT for shown in sink.composites)
+
+
+def test_frame_that_arrives_during_a_pause_is_not_processed() -> None:
+    camera, sink, segmenter = LateCamera(), RecordingSink(), PersonSegmenter()
+    live = make_session(lambda: camera, sink, lambda: green_pipeline(segmenter))
+    with running(live):
+        wait_for(lambda: live.output.sent > 3, "the person")
+        camera.late.set()
+        assert camera.held.wait(PATIENCE)
+        live.pause()
+        captured = live.snapshot().counts.captured
+        camera.go_on.set()
+        wait_for(lambda: live.snapshot().source is None, "the camera's end")
+        assert live.snapshot().counts.captured == captured
+
+
+def test_pause_closes_a_stalled_camera() -> None:
+    """Its driver delivers no frame after which the camera could be closed."""
+
+    def stalled(closed: threading.Event) -> None:
+        closed.wait(PATIENCE)
+
+    camera = ToyCamera(until=5, then=stalled)
+    live = make_session(lambda: camera, RecordingSink(), lambda: green_pipeline(PersonSegmenter()))
+    with running(live):
+        wait_for(lambda: live.snapshot().counts.captured == 5, "the last frame")
+        live.pause()
+        assert camera.closed
