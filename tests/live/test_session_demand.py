@@ -161,22 +161,53 @@ def test_pause_while_unwatched_keeps_camera_closed(seen: DemandSession) -> None:
         seen.shown()
 
 
-def test_slow_camera_is_closed_when_no_longer_watched(seen: DemandSession) -> None:
-    slow, opened = threading.Event(), threading.Event()
+class SlowToOpen:
+    """Opens ``camera`` when ``go_on`` is set; ``opening`` is set before."""
 
-    def open_slowly() -> LiveSource:
-        opened.set()
-        slow.wait(10)
-        return seen.open()
+    def __init__(self, camera: ToyCamera) -> None:
+        self.camera = camera
+        self.opening, self.go_on = threading.Event(), threading.Event()
 
-    live = make_session(open_slowly, seen.sink, lambda: green_pipeline(PersonSegmenter()), presence=seen.presence)
+    def __call__(self) -> LiveSource:
+        self.opening.set()
+        self.go_on.wait(PATIENCE)
+        return self.camera
+
+
+class PatientCamera(ToyCamera):
+    can_wait = True
+
+
+@pytest.mark.parametrize("camera", [ToyCamera, PatientCamera])
+def test_slow_camera_is_closed_when_no_longer_watched(seen: DemandSession, camera: type[ToyCamera]) -> None:
+    """One that can wait for the network does not wait then."""
+    loaded, slow = threading.Event(), SlowToOpen(camera())
+
+    def build() -> Processor:
+        loaded.wait(PATIENCE)
+        return green_pipeline(PersonSegmenter())
+
+    live = make_session(slow, seen.sink, build, presence=seen.presence)
     with running(live):
         seen.watchers.set_watched(True)
-        assert opened.wait(10)
+        assert slow.opening.wait(PATIENCE)
         seen.watchers.set_watched(False)
-        slow.set()
-        wait_for(lambda: seen.cameras and not seen.camera_open, "the camera's end")
+        slow.go_on.set()
+        wait_for(lambda: slow.camera.closed, "the camera's end")
+        loaded.set()
         assert live.output.sent == 0
+
+
+def test_camera_replaced_while_it_opens_is_closed(seen: DemandSession) -> None:
+    slow = SlowToOpen(ToyCamera())
+    live = make_session(slow, seen.sink, lambda: green_pipeline(PersonSegmenter()))
+    with running(live):
+        assert slow.opening.wait(PATIENCE)
+        live.use_camera(Camera(seen.open, lambda _: Geometry((64, 48))))
+        slow.go_on.set()
+        wait_for(lambda: slow.camera.closed, "the camera's end")
+        wait_for(lambda: live.output.sent > 3, "the person")
+        assert live.snapshot().source is seen.cameras[0]
 
 
 def test_camera_can_be_switched(seen: DemandSession) -> None:
