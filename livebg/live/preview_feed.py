@@ -40,7 +40,7 @@ class PreviewFeed:
     def publish(self, sent: OutputFrame) -> None:
         """Publish the picture just sent, unless it was ruled out meanwhile: nothing waits for the send of a hung output."""
         with self._updated:
-            if self.count and self._may_show(sent):  # under the lock, so that what rules it out later clears it
+            if self.count and not self._closed and self._may_show(sent):  # under the lock: what rules it out later clears it
                 self._number += 1
                 self._newest = replace(sent, number=self._number)
                 self._updated.notify_all()

@@ -310,6 +310,16 @@ class TestMicrophone:
             starting.join(PATIENCE)
             recorder.close()
 
+    def test_microphone_is_off_during_a_pause_that_did_not_mute_it(self, tmp_path: Path, parec: Path) -> None:
+        write_program(parec, noting_its_pid(tmp_path / "pid"))
+        paused = threading.Event()
+        recorder = Recorder(PreviewFeed(lambda _: None, lambda _: True), FORMAT, paused.is_set)
+        recorder.start(options(tmp_path / "a.mkv", audio="default"))
+        assert is_running(tmp_path / "pid")
+        paused.set()
+        wait_for(lambda: not is_running(tmp_path / "pid"), "the microphone's end")
+        recorder.close()
+
     @pytest.mark.usefixtures("parec")
     def test_microphone_survives_short_pauses(self, runtime: Path, tmp_path: Path) -> None:
         session = PreviewSession(runtime)

@@ -12,9 +12,10 @@ from livebg.errors import SinkError
 from livebg.imaging.frame import Composite
 from livebg.imaging.geometry import Geometry
 from livebg.live.capture_loop import Camera
-from livebg.live.frame_path import CompositeHold
+from livebg.live.frame_path import CompositeHold, OutputFrame
 from livebg.live.output_loop import Output
 from livebg.live.presence.device import AlwaysWatched, PresenceFactory
+from livebg.live.preview_feed import PreviewFeed
 from livebg.live.session import Session
 from livebg.live.threads import SEND_TIMEOUT_S, SendBarrier
 from livebg.pipeline import Passthrough, Processor
@@ -23,6 +24,7 @@ from tests.support.live_session import (
     FORMAT,
     PATIENCE,
     SIZE,
+    TICKS,
     FakePresence,
     RecordingSink,
     ToyCamera,
@@ -100,6 +102,7 @@ def test_hung_output_does_not_delay_the_other(hung: int) -> None:
         with live.audience.subscribe():
             shown = live.audience.wait_for_newer(None, PATIENCE)
             assert shown is not None, "the preview shows what the other output sends"
+            assert live.snapshot().outputs[hung].hung, "it still hangs"
     assert other.longest_silence < 1.5
 
 
@@ -150,6 +153,18 @@ def test_new_preview_of_a_hung_output_gets_no_earlier_picture(earlier: bool) -> 
             previews.close()
             with live.audience.subscribe():
                 assert live.audience.wait_for_newer(None, 0) is None
+
+
+def test_closed_feed_has_no_picture() -> None:
+    """The outputs send a few more pictures while the session ends."""
+    feed, sent = PreviewFeed(lambda _: None, lambda _: True), OutputFrame(Placeholder(*SIZE, FORMAT.color).at(0, TICKS))
+    with feed.subscribe():
+        feed.publish(sent)
+        assert feed.wait_for_newer(None, 0) is not None
+        feed.close()
+        assert feed.wait_for_newer(None, 0) is None
+        feed.publish(sent)
+        assert feed.wait_for_newer(None, 0) is None
 
 
 class SteppedSink(RecordingSink):
@@ -330,6 +345,7 @@ def test_all_outputs_lost_later_are_retried() -> None:
         wait_for(lambda: all(sink.people > 5 for sink in sinks), "people")
         sinks[1].broken.set()
         wait_for(lambda: live.snapshot().outputs[1].lost, "the loss of one")
+        assert not live.snapshot().outputs[1].showing
         assert state(live) == "live"
         sinks[0].broken.set()
         wait_for(lambda: state(live) == "stalled", "the loss of both")
