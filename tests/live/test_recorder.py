@@ -310,6 +310,13 @@ class TestMicrophone:
             starting.join(PATIENCE)
             recorder.close()
 
+    def test_recording_that_cannot_start_leaves_the_microphone_off(self, runtime: Path, tmp_path: Path, parec: Path) -> None:
+        write_program(parec, noting_its_pid(tmp_path / "pid"))
+        (tmp_path / "old.mkv").write_text("old")
+        with pytest.raises(SinkError):
+            recorder_of(PreviewSession(runtime)).start(options(tmp_path / "old.mkv", audio="default"))
+        assert not is_running(tmp_path / "pid")
+
     def test_microphone_is_off_during_a_pause_that_did_not_mute_it(self, tmp_path: Path, parec: Path) -> None:
         write_program(parec, noting_its_pid(tmp_path / "pid"))
         paused = threading.Event()

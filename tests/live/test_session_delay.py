@@ -72,6 +72,18 @@ def test_composite_is_made_of_its_own_frame_and_matte(frames: int) -> None:
         assert 0 <= matte.time - matte.picture_time <= MAX_MATTE_AGE_S
 
 
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_reset_drops_the_waiting_frames(frames: int) -> None:
+    """The next frame is the first one again: it leaves at once, before any earlier one."""
+    processor = delayed(frames)
+    for number in range(6):
+        processor.process(noise_frame(number, number=number))
+    processor.reset()
+    processed = processor.process(noise_frame(6, number=6))
+    assert processed is not None
+    assert (processed.composite.pts, processed.frames_ago) == (6, 0)
+
+
 @pytest.mark.parametrize("text", ["0", "2"])
 def test_delay_needs_setting_and_temporal_filter(text: str) -> None:
     pipeline = AdaptivePipeline(

@@ -325,6 +325,33 @@ def test_reset_drops_pending_mask() -> None:
     assert segmenter.looks == 3, "the mask that was under way is of no use any more"
 
 
+class ResettableRecorder(MatteRecorder):
+    """An effect with temporal state: records its frames and resets, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[str] = []
+
+    def __call__(self, frame: Frame, matte: Matte) -> Composite:
+        self.events.append("frame")
+        return super().__call__(frame, matte)
+
+    def reset(self) -> None:
+        self.events.append("reset")
+
+
+def test_reset_during_a_mask_takes_effect_before_the_next_one() -> None:
+    """The temporal filter is in use until that mask is done, and learns from it."""
+    gate, mattes = threading.Semaphore(0), ResettableRecorder()
+    run, _ = async_pipeline(gate, mattes)
+    run.process(person_frame(3))
+    run.reset()
+    assert "reset" not in mattes.events
+    gate.release(100)
+    run.process(person_frame(4))
+    assert mattes.events[-2:] == ["reset", "frame"]
+
+
 def test_failed_async_mask_fails_a_frame() -> None:
     def fail(look: int) -> None:
         if look > 1:
