@@ -159,13 +159,15 @@ def test_mask_is_reused_while_camera_shakes() -> None:
     assert segmenter.looks == 10
 
 
-def test_cut_is_never_covered_by_reused_mask() -> None:
+@pytest.mark.parametrize(("before", "looks"), [(2, 2), (3, 3)])
+def test_cut_is_never_covered_by_reused_mask(before: int, looks: int) -> None:
+    """Neither where the mask would be reused nor, in part, where the next one is due."""
     still, _ = still_and_moving_frames()
     segmenter = BrightSegmenter()
     run = fixed_pipeline(segmenter, QualityLevel(reuse=True))
-    room = Frame(np.full_like(still[0].data, 60), 3, Fraction(1, RATE))
-    mattes = [run.process(frame).matte for frame in (*still[:3], room)]
-    assert segmenter.looks == 3
+    room = Frame(np.full_like(still[0].data, 60), before, Fraction(1, RATE))
+    mattes = [run.process(frame).matte for frame in (*still[:before], room)]
+    assert segmenter.looks == looks
     assert mattes[-1] is not None
     assert mattes[-1].picture_time == room.time
     assert not mattes[-1].alpha.any()
