@@ -183,17 +183,24 @@ class SteppedSink(RecordingSink):
 
 
 @contextmanager
-def stepped(live: Session, sink: SteppedSink) -> Iterator[None]:
+def stepped(live: Session, sink: SteppedSink) -> Iterator[Session]:
     """Runs the session with a preview; inside the block ``sink`` is in the middle of a send of the person."""
     with live.audience.subscribe(), running(live):
         wait_for(lambda: sink.people > 5, "people")
         sink.stepped.set()
         assert sink.begun.acquire(timeout=PATIENCE)
         try:
-            yield
+            yield live
         finally:
             sink.stepped.clear()
             sink.may_end.release()
+
+
+def test_preview_gets_no_picture_before_it_was_sent() -> None:
+    sink = SteppedSink()
+    with stepped(make(sink, presence=(AlwaysWatched,)), sink) as live:
+        shown = live.audience.wait_for_newer(None, 0)
+        assert shown is None or any(shown.composite.data is sent.data for sent in sink.composites)
 
 
 @pytest.mark.parametrize("how", RULE_OUT)

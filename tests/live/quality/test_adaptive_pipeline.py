@@ -354,6 +354,22 @@ def test_reset_during_a_mask_takes_effect_before_the_next_one() -> None:
     assert mattes.events[-2:] == ["reset", "frame"]
 
 
+def test_no_mask_is_made_beside_one_that_a_reset_abandoned() -> None:
+    """Both would use the network and the temporal filter at the same time."""
+    gate = threading.Semaphore(0)
+    run, segmenter = async_pipeline(gate, MatteRecorder())
+    run.process(person_frame(3))
+    wait_until(lambda: segmenter.looks == 2)
+    run.reset()
+    following = threading.Thread(target=run.process, args=(person_frame(4),), daemon=True)
+    following.start()
+    following.join(0.2)  # long enough for a mask that does not wait
+    assert segmenter.looks == 2
+    gate.release(100)
+    following.join(PATIENCE)
+    assert not following.is_alive()
+
+
 def test_failed_async_mask_fails_a_frame() -> None:
     def fail(look: int) -> None:
         if look > 1:
