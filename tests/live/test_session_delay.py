@@ -72,6 +72,17 @@ def test_composite_is_made_of_its_own_frame_and_matte(frames: int) -> None:
         assert 0 <= matte.time - matte.picture_time <= MAX_MATTE_AGE_S
 
 
+def test_delayed_matte_keeps_the_time_of_its_mask() -> None:
+    """Otherwise the composite would accept a mask of any age."""
+    mattes = Mattes()
+    pipeline = Pipeline(PersonSegmenter(), TemporalFilter(), GuidedUpsampler(), Compositor(mattes))
+    processor = DelayedPipeline(AdaptivePipeline(pipeline, Governor([QualityLevel(3)])), 1, 0.4)
+    frames = [noise_frame(number, number=number) for number in range(6)]
+    for frame in frames:
+        processor.process(frame)
+    assert [matte.picture_time for _, matte in mattes.seen] == [frames[at].time for at in (0, 0, 0, 3, 3)]
+
+
 @pytest.mark.parametrize("frames", [1, 2, 3])
 def test_reset_drops_the_waiting_frames(frames: int) -> None:
     """The next frame is the first one again: it leaves at once, before any earlier one."""
