@@ -145,9 +145,11 @@ class FramePath:
             return self._build, self.effect
 
     def may_show(self, frame: OutputFrame) -> bool:
-        """Return whether the effect of the frame and the demand allow to show it, also again: not to later viewers."""
-        later = frame.captured is not None and frame.captured.generation != self.demand.generation
-        return frame.effect >= self._oldest_effect and self.demand.wanted and not later
+        """Return whether the effect of the frame and the demand allow to show it, also again: not to later viewers.
+
+        A placeholder may always be shown.
+        """
+        return frame.captured is None or (frame.effect >= self._oldest_effect and self.is_wanted(frame.captured))
 
     def is_current(self, frame: OutputFrame) -> bool:
         """Return whether a frame is recent and was read for the current viewers: a slow worker may deliver an earlier one.

@@ -12,11 +12,12 @@ class PreviewFeed:
     """Keeps the most recently sent frame while at least one preview is subscribed.
 
     The output thread publishes each picture (:meth:`publish`) without waiting; slow previews miss pictures. ``changed`` is called
-    after each change in the number of subscribers, one call at a time, with whether there are any.
+    after each change in the number of subscribers, one call at a time, with whether there are any. ``may_show`` returns whether a
+    picture may still be shown.
     """
 
-    def __init__(self, changed: Callable[[bool], object]) -> None:
-        self._changed = changed
+    def __init__(self, changed: Callable[[bool], object], may_show: Callable[[OutputFrame], bool]) -> None:
+        self._changed, self._may_show = changed, may_show
         self._subscribers_lock = threading.Lock()
         """Held while subscribing and unsubscribing, which may wait for the output thread. That thread never takes it."""
         self._updated = threading.Condition()
@@ -37,9 +38,9 @@ class PreviewFeed:
             self._add_subscribers(-1)
 
     def publish(self, sent: OutputFrame) -> None:
-        """Publish the picture just sent."""
+        """Publish the picture just sent, unless it was ruled out meanwhile: nothing waits for the send of a hung output."""
         with self._updated:
-            if self.count:
+            if self.count and not self._closed and self._may_show(sent):  # under the lock: what rules it out later clears it
                 self._number += 1
                 self._newest = replace(sent, number=self._number)
                 self._updated.notify_all()

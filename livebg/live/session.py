@@ -70,7 +70,7 @@ class Session:
         self._demand = self._path.demand
         self._demand.listener = self._on_demand_update
         self._failures = FailureLog(clock)
-        self.audience = PreviewFeed(lambda present: self._demand.update(previewed=present))
+        self.audience = PreviewFeed(lambda present: self._demand.update(previewed=present), self._path.may_show)
         """The user's previews. An open preview counts as watching, regardless of the presence."""
         self.on_pause: Callable[[], object] = _noop
         """Called before :meth:`pause` and :meth:`lock` return if they pause the camera."""

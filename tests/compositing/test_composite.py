@@ -19,6 +19,7 @@ from livebg.compositing.composite import (
     plate,
     render_matte,
     tighten,
+    with_pts,
 )
 from livebg.imaging.frame import Alpha8, ColorSpec, Frame, Matte, empty_i420, planes
 from livebg.imaging.pyramid import Pyramid
@@ -234,3 +235,11 @@ def test_passthrough_requires_consent() -> None:
     assert passthrough(frame, Consent("a test")).data is frame.data
     with pytest.raises(TypeError, match="only with the user's consent"):
         passthrough(frame, None)  # type: ignore[arg-type]
+
+
+def test_only_composites_are_given_another_time() -> None:
+    frame = noise_frame(4)
+    shown = with_pts(passthrough(frame, Consent("a test")), 7, Fraction(1, 10))
+    assert (shown.pts, shown.time_base, shown.data is frame.data) == (7, Fraction(1, 10), True)
+    with pytest.raises(TypeError, match=r"Only a composite can be given another time, got Frame\."):
+        with_pts(frame, 7, Fraction(1, 10))  # type: ignore[arg-type]

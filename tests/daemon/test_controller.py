@@ -410,6 +410,17 @@ def test_pause_does_not_wait_for_the_network_that_hides_the_room(tmp_path: Path,
     assert (controller.result().effect, controller.result().paused) == (True, True)
 
 
+def test_second_toggle_waits_for_the_first(tmp_path: Path) -> None:
+    """Otherwise two quick presses of a key would end in the state of one."""
+    harness = ControllerHarness(tmp_path, consent=CONSENT)
+    second = threading.Thread(target=lambda: harness.controller.toggle(CONSENT))
+    with loading(harness, lambda: harness.controller.toggle(CONSENT)):
+        second.start()
+        second.join(0.1)  # long enough for an answer that does not wait
+    second.join(PATIENCE)
+    assert harness.session.calls == ["hidden at once", "room at once"]
+
+
 def test_on_applies_the_settings_changed_meanwhile(tmp_path: Path) -> None:
     harness = ControllerHarness(tmp_path, consent=CONSENT)
     with loading(harness, harness.controller.on):

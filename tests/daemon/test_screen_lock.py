@@ -15,10 +15,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="D-Bus is Linux'
 if sys.platform == "linux":
     from jeepney import DBusAddress, HeaderFields, MessageType, new_method_return, new_signal
     from jeepney.bus_messages import message_bus
-    from jeepney.io.blocking import DBusConnection, open_dbus_connection
+    from jeepney.io.blocking import open_dbus_connection
     from jeepney.low_level import Message
 
     from livebg.daemon.screen_lock import watch_screen_lock
+    from tests.support.screen_saver import FakeScreenSaver
     from tests.support.tray_desktop import session_bus
 
 PATIENCE = 20.0
@@ -86,26 +87,6 @@ class FakeLogind:
     def close(self) -> None:
         self._ending.set()
         self._thread.join(PATIENCE)
-        self._connection.close()
-
-
-class FakeScreenSaver:
-    """A desktop's screen savers, one after the other on one connection."""
-
-    def __init__(self, address: str, *names: str) -> None:
-        self._connection: DBusConnection = open_dbus_connection(address)
-        self._names = names
-
-    def send(self, locked: bool, which: int = 0) -> None:
-        name = self._names[which]
-        place = DBusAddress(f"/{name.replace('.', '/')}", interface=name)
-        self._connection.send(new_signal(place, "ActiveChanged", "b", (locked,)))
-
-    def own(self) -> None:
-        """Own its name, as a screen saver does that is more than a tool."""
-        self._connection.send_and_get_reply(message_bus.RequestName(self._names[0]))
-
-    def close(self) -> None:
         self._connection.close()
 
 

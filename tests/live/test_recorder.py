@@ -1,6 +1,5 @@
 """Recordings of a live session: what apps see, thinned if need be, never the room without consent, never at the call's cost."""
 
-import os
 import shutil
 import sys
 import threading
@@ -25,18 +24,11 @@ from livebg.sinks.recording import RecordingFile
 from livebg.sources.microphone import Microphone, recorder_command
 from tests.support.live_recording import contains_room, recorded_pictures, shows_green
 from tests.support.live_session import PATIENCE, state, wait_for
+from tests.support.microphones import FAKE_PAREC, is_running, noting_its_pid, write_program
 from tests.support.pipeline_fakes import HandClock
 from tests.support.preview_session import PreviewSession
 from tests.support.sink_contract import composite
 from tests.support.sink_files import FORMAT
-
-FAKE_PAREC = f"""#!{sys.executable}
-import array, sys, time
-while True:
-    sys.stdout.buffer.write(array.array("h", ([8000] * 24 + [-8000] * 24) * 40).tobytes())
-    sys.stdout.buffer.flush()
-    time.sleep(0.04)
-"""
 
 
 @pytest.fixture
@@ -45,8 +37,7 @@ def parec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     programs = tmp_path / "programs"
     programs.mkdir()
     program = programs / "parec"
-    program.write_text(FAKE_PAREC)
-    program.chmod(0o755)
+    write_program(program)
     monkeypatch.setenv("PATH", str(programs))
     return program
 
@@ -124,7 +115,7 @@ class ScriptedFeed(PreviewFeed):
     """Delivers frames at their times, in seconds of the clock, and then ends."""
 
     def __init__(self, script: Iterable[tuple[float, OutputFrame]], clock: HandClock) -> None:
-        super().__init__(lambda _: None)
+        super().__init__(lambda _: None, lambda _: True)
         self._script, self._clock = enumerate(script), clock
 
     def wait_for_newer(self, after: int | None, timeout: float) -> OutputFrame | None:  # noqa: ARG002
@@ -289,9 +280,7 @@ class TestMicrophone:
         """Even if the disk hangs, so that the recorder does nothing."""
         session, release, send = PreviewSession(runtime), threading.Event(), RecordingFile.send
         recorder = recorder_of(session)
-        shebang, rest = FAKE_PAREC.split("\n", 1)
-        note = f"import os, pathlib\npathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))"
-        parec.write_text(f"{shebang}\n{note}\n{rest}")
+        parec.write_text(noting_its_pid(tmp_path / "pid"))
 
         def hang(file: RecordingFile, *arguments: object) -> None:
             release.wait(20)
@@ -300,12 +289,43 @@ class TestMicrophone:
         with session.on():
             monkeypatch.setattr(RecordingFile, "send", hang)
             recorder.start(options(tmp_path / "a.mkv", audio="default"))
-            pid = int((tmp_path / "pid").read_text())
+            assert is_running(tmp_path / "pid")
             session.live.pause()
-            with pytest.raises(ProcessLookupError):
-                os.kill(pid, 0)
+            assert not is_running(tmp_path / "pid")
             release.set()
             assert recorder.stop().problem is None
+
+    def test_pause_turns_off_a_microphone_that_is_being_checked(self, runtime: Path, tmp_path: Path, parec: Path) -> None:
+        """The recording has not begun yet, so nothing watches: the pause changes nothing else."""
+        silent = FAKE_PAREC.split("while True:")[0] + f"time.sleep({PATIENCE})\n"
+        write_program(parec, noting_its_pid(tmp_path / "pid", silent))
+        session = PreviewSession(runtime)
+        recorder = recorder_of(session)
+        with session.on():
+            starting = threading.Thread(target=lambda: recorder.start(options(tmp_path / "a.mkv", audio="default")))
+            starting.start()
+            wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "the microphone")
+            session.live.pause()
+            assert not is_running(tmp_path / "pid")
+            starting.join(PATIENCE)
+            recorder.close()
+
+    def test_recording_that_cannot_start_leaves_the_microphone_off(self, runtime: Path, tmp_path: Path, parec: Path) -> None:
+        write_program(parec, noting_its_pid(tmp_path / "pid"))
+        (tmp_path / "old.mkv").write_text("old")
+        with pytest.raises(SinkError):
+            recorder_of(PreviewSession(runtime)).start(options(tmp_path / "old.mkv", audio="default"))
+        assert not is_running(tmp_path / "pid")
+
+    def test_microphone_is_off_during_a_pause_that_did_not_mute_it(self, tmp_path: Path, parec: Path) -> None:
+        write_program(parec, noting_its_pid(tmp_path / "pid"))
+        paused = threading.Event()
+        recorder = Recorder(PreviewFeed(lambda _: None, lambda _: True), FORMAT, paused.is_set)
+        recorder.start(options(tmp_path / "a.mkv", audio="default"))
+        assert is_running(tmp_path / "pid")
+        paused.set()
+        wait_for(lambda: not is_running(tmp_path / "pid"), "the microphone's end")
+        recorder.close()
 
     @pytest.mark.usefixtures("parec")
     def test_microphone_survives_short_pauses(self, runtime: Path, tmp_path: Path) -> None:
@@ -418,7 +438,7 @@ def test_microphone_is_never_started_after_a_pause(tmp_path: Path, starting: boo
         start(microphone)
 
     monkeypatch.setattr(Microphone, "start", record_start)
-    recorder = pause.recorder = Recorder(PreviewFeed(lambda _: None), FORMAT, pause.is_paused)
+    recorder = pause.recorder = Recorder(PreviewFeed(lambda _: None, lambda _: True), FORMAT, pause.is_paused)
     if starting:
         pause.armed.set()
         with suppress(SourceError):  # there may be no sound before the pause

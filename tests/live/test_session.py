@@ -174,6 +174,41 @@ class RecordingProcessor:
         self._pipeline.reset()
 
 
+class ResetRecorder:
+    """A pipeline that records its frames and resets, in order. The fifth frame fails."""
+
+    oversampling = 1.0
+
+    def __init__(self) -> None:
+        self._pipeline = green_pipeline(LumaSegmenter())
+        self.events: list[str] = []
+
+    def process(self, frame: Frame) -> Processed:
+        failed = len(self.events) == 5
+        self.events.append("failed" if failed else "frame")
+        if failed:
+            raise ModelError("not this one")
+        return self._pipeline.process(frame)
+
+    def reset(self) -> None:
+        self.events.append("reset")
+
+
+def test_processor_is_reset_for_each_camera_and_after_a_failure() -> None:
+    """What it remembers, and the frames that wait in it, are those of another camera, or of a time before a gap."""
+    processor, other = ResetRecorder(), Camera(ToyCamera, lambda _: Geometry((64, 48)))
+    live = make_session(ToyCamera, RecordingSink(), lambda: processor)
+    with running(live):
+        wait_for(lambda: live.output.sent > 10, "pictures of the first camera")
+        assert processor.events[:7] == ["reset", "frame", "frame", "frame", "frame", "failed", "reset"]
+        assert processor.events.count("reset") == 2
+        live.use_camera(other)
+        wait_for(lambda: live.snapshot().opened == 2, "the other camera")
+        sent = live.output.sent
+        wait_for(lambda: live.output.sent > sent + 5, "pictures of the other camera")
+        assert processor.events.count("reset") == 3
+
+
 def test_live_equals_offline(tmp_path: Path) -> None:
     """The same frames, through the session and through `render`, give the same composites, byte for byte."""
     for rate in (15, 15, 10, 6, 4):  # on a busy machine frames are dropped, and then the smoother's past is another

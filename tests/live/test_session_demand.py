@@ -1,13 +1,14 @@
 """The live session on demand: without watchers, with watchers, paused by the user, with another camera."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.imaging.frame import Alpha
+from livebg.imaging.frame import Alpha, Frame, planes
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.capture_loop import Camera
@@ -15,6 +16,8 @@ from livebg.live.presence.device import Presence
 from livebg.live.session import Session
 from livebg.pipeline import Processor
 from tests.support.live_session import (
+    PATIENCE,
+    CameraSequence,
     FakePresence,
     PersonSegmenter,
     RecordingSink,
@@ -158,22 +161,53 @@ def test_pause_while_unwatched_keeps_camera_closed(seen: DemandSession) -> None:
         seen.shown()
 
 
-def test_slow_camera_is_closed_when_no_longer_watched(seen: DemandSession) -> None:
-    slow, opened = threading.Event(), threading.Event()
+class SlowToOpen:
+    """Opens ``camera`` when ``go_on`` is set; ``opening`` is set before."""
 
-    def open_slowly() -> LiveSource:
-        opened.set()
-        slow.wait(10)
-        return seen.open()
+    def __init__(self, camera: ToyCamera) -> None:
+        self.camera = camera
+        self.opening, self.go_on = threading.Event(), threading.Event()
 
-    live = make_session(open_slowly, seen.sink, lambda: green_pipeline(PersonSegmenter()), presence=seen.presence)
+    def __call__(self) -> LiveSource:
+        self.opening.set()
+        self.go_on.wait(PATIENCE)
+        return self.camera
+
+
+class PatientCamera(ToyCamera):
+    can_wait = True
+
+
+@pytest.mark.parametrize("camera", [ToyCamera, PatientCamera])
+def test_slow_camera_is_closed_when_no_longer_watched(seen: DemandSession, camera: type[ToyCamera]) -> None:
+    """One that can wait for the network does not wait then."""
+    loaded, slow = threading.Event(), SlowToOpen(camera())
+
+    def build() -> Processor:
+        loaded.wait(PATIENCE)
+        return green_pipeline(PersonSegmenter())
+
+    live = make_session(slow, seen.sink, build, presence=seen.presence)
     with running(live):
         seen.watchers.set_watched(True)
-        assert opened.wait(10)
+        assert slow.opening.wait(PATIENCE)
         seen.watchers.set_watched(False)
-        slow.set()
-        wait_for(lambda: seen.cameras and not seen.camera_open, "the camera's end")
+        slow.go_on.set()
+        wait_for(lambda: slow.camera.closed, "the camera's end")
+        loaded.set()
         assert live.output.sent == 0
+
+
+def test_camera_replaced_while_it_opens_is_closed(seen: DemandSession) -> None:
+    slow = SlowToOpen(ToyCamera())
+    live = make_session(slow, seen.sink, lambda: green_pipeline(PersonSegmenter()))
+    with running(live):
+        assert slow.opening.wait(PATIENCE)
+        live.use_camera(Camera(seen.open, lambda _: Geometry((64, 48))))
+        slow.go_on.set()
+        wait_for(lambda: slow.camera.closed, "the camera's end")
+        wait_for(lambda: live.output.sent > 3, "the person")
+        assert live.snapshot().source is seen.cameras[0]
 
 
 def test_camera_can_be_switched(seen: DemandSession) -> None:
@@ -266,3 +300,74 @@ def test_frame_from_before_pause_is_not_shown_after_resume() -> None:
         segmenter.slow.clear()
         segmenter.go.set()
         wait_for(lambda: live.output.outdated == outdated + 1, "the late composite")
+
+
+class LateCamera(ToyCamera):
+    """Once ``late`` is set, a driver holds a brighter frame back until ``go_on`` is set, even if the camera is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late, self.held, self.go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in super().__iter__():
+            if self.late.is_set():
+                self.held.set()
+                self.go_on.wait(PATIENCE)
+                frame = replace(frame, data=np.maximum(frame.data, np.uint8(BRIGHT)))
+            yield frame
+
+
+BRIGHT = 250
+"""The luma of the late frame, above that of the person in others."""
+
+
+def test_frame_held_by_the_driver_is_not_shown_after_resume() -> None:
+    """It was captured before the pause, and arrives when somebody watches again."""
+    first, reopen, sink = LateCamera(), threading.Event(), RecordingSink()
+
+    def later() -> LiveSource:
+        reopen.wait(PATIENCE)
+        return ToyCamera()
+
+    live = make_session(CameraSequence(lambda: first, later), sink, lambda: green_pipeline(PersonSegmenter()))
+    with running(live):
+        wait_for(lambda: live.output.sent > 3, "the person")
+        first.late.set()
+        assert first.held.wait(PATIENCE)
+        live.pause()
+        live.resume()
+        outdated, sent = live.output.outdated, live.output.sent
+        first.go_on.set()
+        wait_for(lambda: live.output.outdated > outdated or live.output.sent > sent, "the late composite")
+        reopen.set()
+        wait_for(lambda: live.output.sent > sent + 3, "the person again")
+    assert not any(planes(shown.data)[0][40, 32] >= BRIGHT for shown in sink.composites)
+
+
+def test_frame_that_arrives_during_a_pause_is_not_processed() -> None:
+    camera, sink, segmenter = LateCamera(), RecordingSink(), PersonSegmenter()
+    live = make_session(lambda: camera, sink, lambda: green_pipeline(segmenter))
+    with running(live):
+        wait_for(lambda: live.output.sent > 3, "the person")
+        camera.late.set()
+        assert camera.held.wait(PATIENCE)
+        live.pause()
+        captured = live.snapshot().counts.captured
+        camera.go_on.set()
+        wait_for(lambda: live.snapshot().source is None, "the camera's end")
+        assert live.snapshot().counts.captured == captured
+
+
+def test_pause_closes_a_stalled_camera() -> None:
+    """Its driver delivers no frame after which the camera could be closed."""
+
+    def stalled(closed: threading.Event) -> None:
+        closed.wait(PATIENCE)
+
+    camera = ToyCamera(until=5, then=stalled)
+    live = make_session(lambda: camera, RecordingSink(), lambda: green_pipeline(PersonSegmenter()))
+    with running(live):
+        wait_for(lambda: live.snapshot().counts.captured == 5, "the last frame")
+        live.pause()
+        assert camera.closed

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import pytest
@@ -12,8 +12,10 @@ from livebg.errors import SinkError
 from livebg.imaging.frame import Composite
 from livebg.imaging.geometry import Geometry
 from livebg.live.capture_loop import Camera
+from livebg.live.frame_path import CompositeHold, OutputFrame
 from livebg.live.output_loop import Output
 from livebg.live.presence.device import AlwaysWatched, PresenceFactory
+from livebg.live.preview_feed import PreviewFeed
 from livebg.live.session import Session
 from livebg.live.threads import SEND_TIMEOUT_S, SendBarrier
 from livebg.pipeline import Passthrough, Processor
@@ -22,6 +24,7 @@ from tests.support.live_session import (
     FORMAT,
     PATIENCE,
     SIZE,
+    TICKS,
     FakePresence,
     RecordingSink,
     ToyCamera,
@@ -99,6 +102,7 @@ def test_hung_output_does_not_delay_the_other(hung: int) -> None:
         with live.audience.subscribe():
             shown = live.audience.wait_for_newer(None, PATIENCE)
             assert shown is not None, "the preview shows what the other output sends"
+            assert live.snapshot().outputs[hung].hung, "it still hangs"
     assert other.longest_silence < 1.5
 
 
@@ -117,21 +121,151 @@ def test_pause_returns_despite_hung_output_and_holds_for_both(hung: int) -> None
         assert not any(map(is_green, later[hung][1:])), "only the picture that was under way when it hung"
 
 
-@pytest.mark.parametrize("how", ["pause", "lock", "effect on"])
+RULE_OUT: dict[str, Callable[[Session], object]] = {
+    "pause": lambda live: live.pause(),
+    "lock": lambda live: live.lock(True),
+    "effect on": lambda live: live.switch(green_processor, at_once=True),
+}
+"""What rules out the pictures that were made before."""
+
+
+@pytest.mark.parametrize("how", RULE_OUT)
 def test_previews_get_no_earlier_picture_after_it_was_ruled_out(how: str) -> None:
     """Also if the output hangs, so that no placeholder follows."""
     sink = HangingSink()
     live = make(sink, presence=(AlwaysWatched,))
-    rule_out: dict[str, Callable[[], object]] = {
-        "pause": live.pause,
-        "lock": lambda: live.lock(True),
-        "effect on": lambda: live.switch(green_processor, at_once=True),
-    }
     with live.audience.subscribe(), hanging(live, sink):
         assert live.audience.wait_for_newer(None, PATIENCE) is not None
-        rule_out[how]()
+        RULE_OUT[how](live)
         shown = live.audience.wait_for_newer(None, 0)
         assert shown is None or shown.captured is None
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_new_preview_of_a_hung_output_gets_no_earlier_picture(earlier: bool) -> None:
+    """Whether or not another preview was open when it was sent."""
+    sink = HangingSink()
+    live = make(sink, presence=(AlwaysWatched,))
+    with ExitStack() as previews:
+        if earlier:
+            previews.enter_context(live.audience.subscribe())
+        with hanging(live, sink):
+            previews.close()
+            with live.audience.subscribe():
+                assert live.audience.wait_for_newer(None, 0) is None
+
+
+def test_closed_feed_has_no_picture() -> None:
+    """The outputs send a few more pictures while the session ends."""
+    feed, sent = PreviewFeed(lambda _: None, lambda _: True), OutputFrame(Placeholder(*SIZE, FORMAT.color).at(0, TICKS))
+    with feed.subscribe():
+        feed.publish(sent)
+        assert feed.wait_for_newer(None, 0) is not None
+        feed.close()
+        assert feed.wait_for_newer(None, 0) is None
+        feed.publish(sent)
+        assert feed.wait_for_newer(None, 0) is None
+
+
+class SteppedSink(RecordingSink):
+    """While ``stepped`` is set, each send reports its begin and waits until it may end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stepped = threading.Event()
+        self.begun, self.may_end = threading.Semaphore(0), threading.Semaphore(0)
+
+    def send(self, composite: Composite) -> None:
+        if self.stepped.is_set():
+            self.begun.release()
+            self.may_end.acquire(timeout=PATIENCE)
+        super().send(composite)
+
+
+@contextmanager
+def stepped(live: Session, sink: SteppedSink) -> Iterator[Session]:
+    """Runs the session with a preview; inside the block ``sink`` is in the middle of a send of the person."""
+    with live.audience.subscribe(), running(live):
+        wait_for(lambda: sink.people > 5, "people")
+        sink.stepped.set()
+        assert sink.begun.acquire(timeout=PATIENCE)
+        try:
+            yield live
+        finally:
+            sink.stepped.clear()
+            sink.may_end.release()
+
+
+def test_preview_gets_no_picture_before_it_was_sent() -> None:
+    sink = SteppedSink()
+    with stepped(make(sink, presence=(AlwaysWatched,)), sink) as live:
+        shown = live.audience.wait_for_newer(None, 0)
+        assert shown is None or any(shown.composite.data is sent.data for sent in sink.composites)
+
+
+@pytest.mark.parametrize("how", RULE_OUT)
+def test_previews_get_no_ruled_out_picture_when_a_hung_send_ends(how: str) -> None:
+    sink = SteppedSink()
+    live = make(sink, presence=(AlwaysWatched,))
+    with stepped(live, sink):
+        RULE_OUT[how](live)
+        sink.may_end.release()
+        assert sink.begun.acquire(timeout=PATIENCE), "the next send: what follows the hung one is done"
+        shown = live.audience.wait_for_newer(None, 0)
+        assert shown is None or shown.captured is None
+
+
+@pytest.mark.parametrize("how", RULE_OUT)
+def test_previews_are_cleared_after_the_pictures_are_ruled_out(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output sends another picture at the worst moment: when the last one of the previews has just been discarded."""
+    sink = SteppedSink()
+    live = make(sink, presence=(AlwaysWatched,))
+    clear = live.audience.clear
+
+    def clear_before_a_send_ends() -> None:
+        clear()
+        sink.may_end.release()
+        assert sink.begun.acquire(timeout=PATIENCE)
+
+    with stepped(live, sink):
+        monkeypatch.setattr(live.audience, "clear", clear_before_a_send_ends)
+        RULE_OUT[how](live)
+        shown = live.audience.wait_for_newer(None, 0)
+        assert shown is None or shown.captured is None
+
+
+@pytest.mark.parametrize("how", RULE_OUT)
+def test_picture_chosen_before_it_is_ruled_out_is_the_last_one(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output thread is between choosing the picture and sending it."""
+    chosen, go_on, armed = threading.Event(), threading.Event(), threading.Event()
+    on_composite = CompositeHold.on_composite
+
+    def choose_slowly(hold: CompositeHold, now: float) -> None:
+        on_composite(hold, now)
+        if armed.is_set():
+            armed.clear()
+            chosen.set()
+            go_on.wait(PATIENCE)
+
+    sink, counts = RecordingSink(), list[int]()
+    live = make(sink, build=lambda: Passthrough(Consent("a test")), presence=(AlwaysWatched,))
+    monkeypatch.setattr(CompositeHold, "on_composite", choose_slowly)
+
+    def rule_out() -> None:
+        RULE_OUT[how](live)
+        counts.append(len(sink.composites))
+
+    with running(live):
+        wait_for(lambda: any(map(shows_room, tuple(sink.composites))), "the room")
+        armed.set()
+        assert chosen.wait(PATIENCE)
+        thread = threading.Thread(target=rule_out)
+        thread.start()
+        thread.join(0.1)  # long enough for an answer that does not wait
+        go_on.set()
+        thread.join(PATIENCE)
+        wait_for(lambda: len(sink.composites) > counts[0] + 3, "further pictures")
+        assert not any(map(shows_room, sink.composites[counts[0] :]))
 
 
 def test_single_hung_output_does_not_block_pause() -> None:
@@ -218,6 +352,7 @@ def test_all_outputs_lost_later_are_retried() -> None:
         wait_for(lambda: all(sink.people > 5 for sink in sinks), "people")
         sinks[1].broken.set()
         wait_for(lambda: live.snapshot().outputs[1].lost, "the loss of one")
+        assert not live.snapshot().outputs[1].showing
         assert state(live) == "live"
         sinks[0].broken.set()
         wait_for(lambda: state(live) == "stalled", "the loss of both")

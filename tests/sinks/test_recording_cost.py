@@ -44,7 +44,7 @@ def cost_alone(composites: list[Composite], path: Path) -> float:
 
 def cost_recorded(composites: list[Composite], path: Path) -> float:
     """CPU seconds of this process per composite, from a feed in real time."""
-    feed = PreviewFeed(lambda _: None)
+    feed = PreviewFeed(lambda _: None, lambda _: True)
     recorder = Recorder(feed, _FORMAT, lambda: False)
     begin = time.process_time()
     recorder.start(RecordingOptions(path=path, overwrite=True))

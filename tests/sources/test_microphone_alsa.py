@@ -27,7 +27,7 @@ def opened():
     except BlockingIOError:
         return False
 
-feed = PreviewFeed(lambda _: None)
+feed = PreviewFeed(lambda _: None, lambda _: True)
 recorder = Recorder(feed, VideoFormat(64, 48, Fraction(30)), lambda: False)
 recorder.start(RecordingOptions(path=pathlib.Path(sys.argv[1]), audio="default"))
 for _ in range(10):

@@ -159,13 +159,15 @@ def test_mask_is_reused_while_camera_shakes() -> None:
     assert segmenter.looks == 10
 
 
-def test_cut_is_never_covered_by_reused_mask() -> None:
+@pytest.mark.parametrize(("before", "looks"), [(2, 2), (3, 3)])
+def test_cut_is_never_covered_by_reused_mask(before: int, looks: int) -> None:
+    """Neither where the mask would be reused nor, in part, where the next one is due."""
     still, _ = still_and_moving_frames()
     segmenter = BrightSegmenter()
     run = fixed_pipeline(segmenter, QualityLevel(reuse=True))
-    room = Frame(np.full_like(still[0].data, 60), 3, Fraction(1, RATE))
-    mattes = [run.process(frame).matte for frame in (*still[:3], room)]
-    assert segmenter.looks == 3
+    room = Frame(np.full_like(still[0].data, 60), before, Fraction(1, RATE))
+    mattes = [run.process(frame).matte for frame in (*still[:before], room)]
+    assert segmenter.looks == looks
     assert mattes[-1] is not None
     assert mattes[-1].picture_time == room.time
     assert not mattes[-1].alpha.any()
@@ -323,6 +325,49 @@ def test_reset_drops_pending_mask() -> None:
     run.process(person_frame(first + 1))
     assert mattes.ages[-1] == 0
     assert segmenter.looks == 3, "the mask that was under way is of no use any more"
+
+
+class ResettableRecorder(MatteRecorder):
+    """An effect with temporal state: records its frames and resets, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[str] = []
+
+    def __call__(self, frame: Frame, matte: Matte) -> Composite:
+        self.events.append("frame")
+        return super().__call__(frame, matte)
+
+    def reset(self) -> None:
+        self.events.append("reset")
+
+
+def test_reset_during_a_mask_takes_effect_before_the_next_one() -> None:
+    """The temporal filter is in use until that mask is done, and learns from it."""
+    gate, mattes = threading.Semaphore(0), ResettableRecorder()
+    run, _ = async_pipeline(gate, mattes)
+    run.process(person_frame(3))
+    run.reset()
+    assert "reset" not in mattes.events
+    gate.release(100)
+    run.process(person_frame(4))
+    assert mattes.events[-2:] == ["reset", "frame"]
+
+
+def test_no_mask_is_made_beside_one_that_a_reset_abandoned() -> None:
+    """Both would use the network and the temporal filter at the same time."""
+    gate = threading.Semaphore(0)
+    run, segmenter = async_pipeline(gate, MatteRecorder())
+    run.process(person_frame(3))
+    wait_until(lambda: segmenter.looks == 2)
+    run.reset()
+    following = threading.Thread(target=run.process, args=(person_frame(4),), daemon=True)
+    following.start()
+    following.join(0.2)  # long enough for a mask that does not wait
+    assert segmenter.looks == 2
+    gate.release(100)
+    following.join(PATIENCE)
+    assert not following.is_alive()
 
 
 def test_failed_async_mask_fails_a_frame() -> None:
