@@ -1,6 +1,7 @@
 """Worker thread: turns frames into composites and contains network failures."""
 
 import logging
+import threading
 from collections import deque
 from dataclasses import replace
 from typing import Final
@@ -38,6 +39,8 @@ class WorkerLoop:
         self._path, self._stages, self._failures, self._clock = path, stages, failures, clock
         self._stop = clock.event()
         self._abandoned = False
+        self._handover = threading.RLock()
+        """Held to forward a composite, or to drop frames: a hung worker may go on just when it is abandoned."""
         self._source: LiveSource | None = None
         self._waiting: deque[CapturedFrame] = deque()
         """The frames that the processor holds, oldest first."""
@@ -69,8 +72,9 @@ class WorkerLoop:
 
     def abandon(self) -> None:
         """End :meth:`run` eventually and discard its later composites: another worker has taken over."""
-        self._drop_waiting()
-        self._abandoned = True
+        with self._handover:
+            self._abandoned = True
+            self._drop_waiting()
         self._stop.set()
 
     @property
@@ -93,30 +97,33 @@ class WorkerLoop:
         else:
             self.failing = None
             self.processed += 1
-            if not self._abandoned:
-                self._waiting.append(replace(captured, frame=frame))
-                self._forward(processed, effect)
+            self._forward(replace(captured, frame=frame), processed, effect)
         finally:
             self.busy_since = None
 
-    def _forward(self, processed: Processed | None, effect: int) -> None:
-        """Send a composite on with the frame that it was made of, which the processor may have received earlier."""
-        if processed is None:
-            return
-        self._drop_waiting(kept=processed.frames_ago + 1)
-        captured = self._waiting.popleft()
-        self._path.composites.put(
-            OutputFrame(processed.composite, captured, processed.matte, effect, delayed=processed.frames_ago > 0)
-        )
+    def _forward(self, received: CapturedFrame, processed: Processed | None, effect: int) -> None:
+        """Send a composite on with the frame that it was made of, which the processor may have received before ``received``."""
+        with self._handover:
+            if self._abandoned:
+                return
+            self._waiting.append(received)
+            if processed is None:
+                return
+            self._drop_waiting(kept=processed.frames_ago + 1)
+            captured = self._waiting.popleft()
+            self._path.composites.put(
+                OutputFrame(processed.composite, captured, processed.matte, effect, delayed=processed.frames_ago > 0)
+            )
 
     def _reset(self, processor: Processor) -> None:
         processor.reset()
         self._drop_waiting()
 
     def _drop_waiting(self, kept: int = 0) -> None:
-        while len(self._waiting) > kept:
-            self._waiting.popleft()
-            self._path.dropped_waiting += 1
+        with self._handover:
+            while len(self._waiting) > kept:
+                self._waiting.popleft()
+                self._path.dropped_waiting += 1
 
     def _record_failure(self, error: Exception) -> None:
         text = str(error) or type(error).__name__
