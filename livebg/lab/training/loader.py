@@ -36,7 +36,7 @@ SMALL = Curriculum(
     (((128, 80), 0.6), ((80, 112), 0.14), ((96, 96), 0.16), ((144, 80), 0.1)), batch=64, mix=Mix(close=0.5), until=0.65
 )
 """Half the width and height of live use, at a quarter of the cost. Half of the samples show a part at the scale of live use."""
-MEDIUM = Curriculum((((256, 144), 0.7), ((160, 224), 0.1), ((192, 192), 0.08), ((192, 112), 0.07), ((128, 64), 0.05)), until=0.9)
+MEDIUM = Curriculum((((256, 144), 0.55), ((160, 224), 0.2), ((192, 192), 0.13), ((192, 112), 0.07), ((128, 64), 0.05)), until=0.9)
 """The sizes of live use, including the reduced ones for slow machines."""
 LARGE = Curriculum(
     (
