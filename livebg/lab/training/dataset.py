@@ -136,7 +136,7 @@ class Samples:
         return name, int(draw.integers(len(stores[name])))
 
     def _photo(self, name: str, index: int, draw: Random, size: Size) -> Sample:
-        """Return a photo with its own background: cropped, whole or surrounded by its reflection."""
+        """Return a photo, cropped, whole or surrounded by its reflection, with its own background or another one."""
         stretch = (
             draw.uniform(*_UNSQUARE_STRETCH) if name.partition(".")[2] in SQUARED_SETS else float(np.exp(draw.normal(0, 0.1)))
         )
