@@ -43,9 +43,9 @@ def packaged_text(name: str) -> str:
 def service_unit(command: tuple[str, ...], settings: Path | None = None) -> str:
     """Return ``livebg.service`` with ``command`` as the command line of livebg, and the configuration file ``settings``."""
     program, *arguments = (*_BY_SHELL, *command) if _REFUSED.search(command[0]) else command
-    words = [_unit_word(program), *(_unit_word(word).replace("$", "$$") for word in arguments)]  # no variables
+    words = [_unit_word(program), *map(_unit_argument, arguments)]
     run = f"{_PLACEHOLDER} run"
-    with_settings = f"{run} --config {_unit_word(str(settings)).replace('$', '$$')}" if settings else run
+    with_settings = f"{run} --config {_unit_argument(str(settings))}" if settings else run
     return packaged_text(UNIT).replace(run, with_settings).replace(_PLACEHOLDER, " ".join(words))
 
 
@@ -58,6 +58,11 @@ def _unit_word(word: str) -> str:
     """Quote a word according to systemd.service(5): double percent signs, and add quotes around white space."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"' if set(word) & set(" \t'\"\\;") else escaped
+
+
+def _unit_argument(word: str) -> str:
+    """Quote a word after the program: double dollar signs too, which begin variables there."""
+    return _unit_word(word).replace("$", "$$")
 
 
 def _entry_word(word: str) -> str:

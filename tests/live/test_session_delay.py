@@ -113,14 +113,14 @@ def test_every_frame_is_counted_in_order(frames: int) -> None:
             raise ModelError("not this one")
 
     sink = RecordingSink()
-    live = make_session(lambda: ToyCamera(until=80), sink, lambda: delayed(frames, now_and_then))
+    live = make_session(lambda: ToyCamera(until=80, rate=50), sink, lambda: delayed(frames, now_and_then))
     with running(live) as exits:
         wait_for(lambda: exits, "the end of the stream")
     counts = live.snapshot().counts
     assert exits == [ExitReason.END]
     assert counts.captured == 80
     assert counts.failed > 0
-    assert counts.sent > 0, "a busy machine drops most of the 80"
+    assert counts.sent > 20
     assert all_counted(live)
     assert not any(shows_room(shown) for shown in sink.composites)
 

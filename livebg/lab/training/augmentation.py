@@ -115,7 +115,7 @@ def add_poster(room: Picture, photo: Picture, draw: Random) -> Picture:
     return result
 
 
-def add_clutter(room: Picture, other: Picture, draw: Random) -> Picture:
+def _add_clutter(room: Picture, other: Picture, draw: Random) -> Picture:
     """Return the room with an object in front: a shape with the texture of another room, with stripes, or nearly one color.
 
     Composited people have an outline and a light of their own. With such objects in the rooms, these alone do not make a person.
@@ -132,7 +132,7 @@ def add_clutter(room: Picture, other: Picture, draw: Random) -> Picture:
 def paste_objects(picture: Picture, rooms: Store, draw: Random, most: int) -> Picture:
     """Return the picture with one to ``most`` objects in front, with textures from rooms."""
     for _ in range(int(draw.integers(1, most + 1))):
-        picture = add_clutter(picture, rooms[int(draw.integers(len(rooms)))], draw)
+        picture = _add_clutter(picture, rooms[int(draw.integers(len(rooms)))], draw)
     return picture
 
 
