@@ -14,6 +14,10 @@ Random = np.random.Generator
 _OUTLINE_POINTS: Final = 9
 _AT_EDGE: Final = 0.4
 """Share of the objects that the left or right edge of the frame cuts off, like flags and lamps."""
+_FLOATING, _HANGING = 0.35, 0.25
+"""Shares of the objects anywhere, like pictures, and of those that hang from the top, like curtains; the others stand."""
+_AT_OUTLINE: Final = 0.5
+"""Share of the objects behind people that are centered on their outline."""
 _STRIPED: Final = 0.25
 """Share of the objects with stripes in folds, like flags and curtains."""
 
@@ -115,24 +119,35 @@ def add_poster(room: Picture, photo: Picture, draw: Random) -> Picture:
     return result
 
 
-def _add_clutter(room: Picture, other: Picture, draw: Random) -> Picture:
+def _add_clutter(room: Picture, other: Picture, draw: Random, center: tuple[float, float] | None) -> Picture:
     """Return the room with an object in front: a shape with the texture of another room, with stripes, or nearly one color.
 
     Composited people have an outline and a light of their own. With such objects in the rooms, these alone do not make a person.
+    ``center`` is its (x, y) in pixels; None places it anywhere, or where furniture, flags and curtains are.
     """
     height, width = room.shape[:2]
     tall = height * float(np.exp(draw.uniform(np.log(0.25), np.log(1.2))))
     wide = tall * float(np.exp(draw.uniform(np.log(0.15), np.log(1.0))))
     x = draw.choice((0.0, 1.0)) + draw.normal(0, 0.04) if draw.random() < _AT_EDGE else draw.uniform(0.0, 1.0)
-    y = draw.uniform(0.2, 1.0) if draw.random() < 0.4 else 1 - tall / height / 2
-    outline = _random_outline(draw) * (wide / 2, tall / 2) + (x * width, y * height)
+    half, kind = tall / height / 2, draw.random()
+    y = draw.uniform(0.2, 1.0) if kind < _FLOATING else half if kind < _FLOATING + _HANGING else 1 - half
+    outline = _random_outline(draw) * (wide / 2, tall / 2) + (center or (x * width, y * height))
     return _paste(room, other, outline, draw)[0]
 
 
-def paste_objects(picture: Picture, rooms: Store, draw: Random, most: int) -> Picture:
-    """Return the picture with one to ``most`` objects in front, with textures from rooms."""
+def paste_objects(picture: Picture, rooms: Store, draw: Random, most: int, people: Alpha | None = None) -> Picture:
+    """Return the picture with one to ``most`` objects in front, with textures from rooms.
+
+    With the alpha of ``people`` (h, w), half of the objects are centered on their outline: what is directly behind a head is not
+    its hair or hat.
+    """
+    outline = np.argwhere(cv2.Canny(people, 100, 200)) if people is not None else ()
     for _ in range(int(draw.integers(1, most + 1))):
-        picture = _add_clutter(picture, rooms[int(draw.integers(len(rooms)))], draw)
+        center = None
+        if len(outline) and draw.random() < _AT_OUTLINE:
+            y, x = outline[int(draw.integers(len(outline)))]
+            center = float(x), float(y)
+        picture = _add_clutter(picture, rooms[int(draw.integers(len(rooms)))], draw, center)
     return picture
 
 

@@ -177,8 +177,9 @@ class Samples:
         """Paste one or two objects between the people and their background."""
         if self._rooms is None:
             return sample
-        cluttered = paste_objects(sample.picture, self._rooms, draw, most=2)
-        return Sample(over(cluttered, Cutout(sample.picture, sample.alpha))[0], sample.alpha)
+        cluttered = paste_objects(sample.picture, self._rooms, draw, 2, sample.alpha)
+        person = foreground(sample.picture, sample.alpha)
+        return Sample(over(cluttered, Cutout(person, sample.alpha))[0], sample.alpha)
 
     def _composite(self, room: Picture, draw: Random) -> Sample:
         """Composite one to five people over a room: near, or at a distance."""

@@ -234,12 +234,18 @@ def test_photo_that_cuts_off_a_head_is_not_zoomed_out(stores: Path, is_cut: bool
     assert np.array_equal(zoomed, cropped) is is_cut
 
 
-def test_objects_are_pasted_behind_people(stores: Path) -> None:
+def test_objects_are_pasted_behind_people_most_often_at_their_outline(stores: Path) -> None:
     mix = Mix(photos=1.0, replaced=0.0, behind=1.0, augmentation_strength=0.0)
     draw = np.random.default_rng(2)
-    samples = [Samples(stores, mix).draw(draw, (256, 144)) for _ in range(5)]
-    assert all((sample.picture[sample.alpha == 255] > 250).all() for sample in samples)
-    assert max((sample.picture[sample.alpha == 0] > 0).mean() for sample in samples) > 0.01
+    beside, elsewhere = [], []
+    for _ in range(40):
+        sample = Samples(stores, mix).draw(draw, (256, 144))
+        assert (sample.picture[sample.alpha == 255] > 250).all()
+        covered = sample.picture.max(axis=2) > 0
+        near = cv2.dilate(sample.alpha, np.ones((9, 9))) > 0
+        beside.append(covered[near & (sample.alpha == 0)].mean())
+        elsewhere.append(covered[~near].mean())
+    assert np.mean(beside) > 1.3 * np.mean(elsewhere) > 0.01
 
 
 def test_background_is_replaced(stores: Path) -> None:
