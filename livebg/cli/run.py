@@ -20,7 +20,7 @@ from livebg.cli.options import (
     effect_settings,
 )
 from livebg.config.choices import LiveMode
-from livebg.daemon.runtime_dir import PAUSED_NAME, hold_lock
+from livebg.daemon.runtime_dir import HIDDEN_NAME, PAUSED_NAME, hold_lock
 
 if TYPE_CHECKING:
     from livebg.daemon.status import Status
@@ -84,11 +84,15 @@ def _run(options: Mapping[str, object], config: Path | None, no_effect: bool) ->
         from livebg.daemon.upgrade import become_new_version
         from livebg.live.session import ExitReason
 
-        consent = Consent("livebg run --mode none") if no_effect else None
+        hidden = no_effect and (folder / HIDDEN_NAME).exists()
+        if hidden:
+            errors().print("The effect was on when livebg ended, so it is on. Run `livebg off` to show the room.", soft_wrap=True)
+        consent = Consent("livebg run --mode none") if no_effect and not hidden else None
         ended = run_camera(folder, layers, choices, consent, room_commands, room_views(), _print_started)
-        if ended is not ExitReason.UPGRADE:  # only an upgrade and a crash continue a pause
-            with suppress(OSError):  # the folder may be gone, after a logout
-                (folder / PAUSED_NAME).unlink()
+        if ended is not ExitReason.UPGRADE:  # only an upgrade and a crash continue a pause and a hidden room
+            for name in (PAUSED_NAME, HIDDEN_NAME):
+                with suppress(OSError):  # the folder may be gone, after a logout
+                    (folder / name).unlink()
     if ended is ExitReason.UPGRADE:
         become_new_version()
     return None if ended is ExitReason.STOP else ended.value

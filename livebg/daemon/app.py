@@ -13,7 +13,7 @@ from livebg.daemon.commands import commands, preset_commands, recording_commands
 from livebg.daemon.controller import SessionController
 from livebg.daemon.preset_switcher import PresetSwitcher
 from livebg.daemon.preview_server import PreviewServer, View, views
-from livebg.daemon.runtime_dir import PAUSED_NAME, PREVIEW_NAME, SOCKET_NAME
+from livebg.daemon.runtime_dir import PREVIEW_NAME, SOCKET_NAME
 from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.screen_lock import watch_screen_lock
 from livebg.daemon.server import Command, ControlServer, no_arguments
@@ -47,7 +47,7 @@ def run_camera(
     manager = SystemdNotifier()
     session, factory = build_session(layers.settings(), consent)
     recorder = _build_recorder(session)
-    controller = SessionController(session, factory, layers, choices, consent, lambda: recorder.status, folder / PAUSED_NAME)
+    controller = SessionController(session, factory, layers, choices, consent, lambda: recorder.status, folder)
     presets = PresetSwitcher(controller)
     shortcuts = GlobalShortcuts({"pause_or_resume": controller.pause_or_resume, "next_preset": presets.use_next})
     requests = _commands(session, controller, presets, shortcuts, recorder) | dict(room_commands(controller, recorder))

@@ -11,6 +11,7 @@ from typing import Any, Final
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
 from livebg.daemon.bootstrap import build_camera, check_camera
+from livebg.daemon.runtime_dir import HIDDEN_NAME, PAUSED_NAME
 from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.session_status import session_status
 from livebg.daemon.settings_layers import SettingsLayers, changed_keys, check_mode, with_startup_sections
@@ -31,8 +32,8 @@ class SessionController:
     :class:`~livebg.compositing.composite.Consent` can show the room.
 
     The settings of ``layers`` are those the session was built with; ``consent`` is given if it started in mode ``none``.
-    ``recording`` returns the running recording for the status. ``pause_file`` exists while the user has paused; if it does now,
-    the session is paused.
+    ``recording`` returns the running recording for the status. ``folder`` is the runtime folder, which keeps for a crash whether
+    the user has paused and has hidden the room; a session that was paused starts paused.
     """
 
     def __init__(
@@ -43,9 +44,9 @@ class SessionController:
         choices: SavedChoices,
         consent: Consent | None = None,
         recording: Callable[[], RecordingStatus | None] = lambda: None,
-        pause_file: Path | None = None,
+        folder: Path | None = None,
     ) -> None:
-        self._recording, self._pause_file = recording, pause_file
+        self._recording, self._folder = recording, folder
         self._session, self._factory, self._choices = session, factory, choices
         self._layers, self._settings, self._consent = layers, layers.settings(), consent
         self._cpu_before = time.process_time()
@@ -57,7 +58,7 @@ class SessionController:
         """Guards the session and its state. Not held while a setting is prepared: hiding the room never waits for that."""
         self._pauses = 0
         """How often the user paused."""
-        if pause_file is not None and pause_file.exists():
+        if folder is not None and (folder / PAUSED_NAME).exists():
             _LOG.warning("livebg was paused when it ended, so it starts paused. Run `livebg resume` to continue.")
             self.pause()
 
@@ -83,6 +84,7 @@ class SessionController:
             if self._consent is None:
                 self._session.switch(self._factory.passthrough(consent), at_once=True)
                 self._consent = consent
+                self._keep(HIDDEN_NAME, False)
             return self.result()
 
     def toggle(self, consent: Consent) -> CommandResult:
@@ -95,14 +97,14 @@ class SessionController:
         with self._lock:
             self._pauses += 1
             self._session.pause()
-            self._keep_pause(True)
+            self._keep(PAUSED_NAME, True)
             return self.result()
 
     def resume(self) -> CommandResult:
         """End the pause."""
         with self._lock:
             self._session.resume()
-            self._keep_pause(False)
+            self._keep(PAUSED_NAME, False)
             return self.result()
 
     def pause_or_resume(self) -> CommandResult:
@@ -160,14 +162,15 @@ class SessionController:
             self._session, self._factory, self._settings, self._recording(), cpu_seconds=seconds, effect_on=self._consent is None
         )
 
-    def _keep_pause(self, paused: bool) -> None:
-        """Create or remove the file. Logs an error, which does not change the session."""
-        if self._pause_file is None:
+    def _keep(self, name: str, existing: bool) -> None:
+        """Create or remove a file for the next start. Logs an error, which does not change the session."""
+        if self._folder is None:
             return
+        path = self._folder / name
         try:
-            self._pause_file.touch() if paused else self._pause_file.unlink(missing_ok=True)
+            path.touch() if existing else path.unlink(missing_ok=True)
         except OSError as error:
-            _LOG.warning("After a crash livebg starts %s: %s", "unpaused" if paused else "paused", error)
+            _LOG.warning("After a crash livebg forgets the last command: %s", error)
 
     def _apply(self, layers: SettingsLayers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> CommandResult:
         """Do everything that may fail, then apply the changes. Requires ``_changing``."""
@@ -194,6 +197,7 @@ class SessionController:
         """Hide the room before it returns."""
         self._session.switch(build, at_once=True)
         self._consent = None
+        self._keep(HIDDEN_NAME, True)
 
 
 def _checked(settings: Settings) -> Settings:

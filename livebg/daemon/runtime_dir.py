@@ -25,6 +25,8 @@ PREVIEW_NAME: Final = "preview.sock"
 LOCK_NAME: Final = "livebg.lock"
 PAUSED_NAME: Final = "paused"
 """A file that exists while the user has paused: after a crash and an upgrade, livebg starts paused."""
+HIDDEN_NAME: Final = "hidden"
+"""A file that exists once the user has hidden the room again: after a crash and an upgrade, `--mode none` does not show it."""
 _LOG: Final = logging.getLogger(__name__)
 _LOCK_TIMEOUT_S: Final = 0.5
 """Timeout for acquiring the lock: processes that check it hold it for an instant."""

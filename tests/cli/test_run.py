@@ -210,3 +210,18 @@ def test_room_is_shown_only_with_command_line_option(command: list[str], home: E
     finally:
         daemon.kill()
         daemon.communicate()
+
+
+def test_room_that_was_hidden_stays_hidden_after_sigkill_but_not_after_stop(command: list[str], home: Environment) -> None:
+    modes = []
+    for ending in (("on",), ("off",), ("on", "stop"), ()):
+        daemon = started([*command, "--mode", "none"], home)
+        try:
+            modes.append(await_state("live", home)["mode"])
+            for each in ending:
+                assert livebg(each, env=home).returncode == 0
+        finally:
+            daemon.kill()
+            _, output = daemon.communicate()
+        assert ("`livebg off` to show the room" in output) is (modes[-1] != "none")
+    assert modes == ["none", "portrait", "none", "none"]

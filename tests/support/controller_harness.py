@@ -86,7 +86,7 @@ class ControllerHarness:
         self.session, self.looks = RecordingSession(), FakeProcessorFactory()
         layers = SettingsLayers.start(options or {}, self.config, self.choices.read())
         self.presets = Presets(folder / "presets")
-        self.controller = SessionController(self.session, self.looks, layers, self.choices, consent, pause_file=folder / "paused")
+        self.controller = SessionController(self.session, self.looks, layers, self.choices, consent, folder=folder)
         self.switcher = PresetSwitcher(self.controller, self.presets)
 
     @property
