@@ -14,11 +14,11 @@ Random = np.random.Generator
 _OUTLINE_POINTS: Final = 9
 _AT_EDGE: Final = 0.4
 """Share of the objects that the left or right edge of the frame cuts off, like flags and lamps."""
-_FLOATING, _HANGING = 0.35, 0.25
+_FLOATING, _HANGING = 0.35, 0.3
 """Shares of the objects anywhere, like pictures, and of those that hang from the top, like curtains; the others stand."""
 _AT_OUTLINE: Final = 0.5
 """Share of the objects behind people that are centered on their outline."""
-_STRIPED: Final = 0.25
+_STRIPED: Final = 0.35
 """Share of the objects with stripes in folds, like flags and curtains."""
 
 
