@@ -227,6 +227,23 @@ def test_dead_channels_are_revived_and_others_kept(prepared: Path) -> None:
     assert revive(net, [batch]) == 0
 
 
+def test_revived_block_keeps_the_answers_and_stays_alive(prepared: Path) -> None:
+    net = train_network(LivebgNet(TINY), "tiny", prepared, prepared / "trained.pt", Schedule(40), RUN)
+    last = net.get_submodule("up.0.up.2.0")
+    assert isinstance(last, torch.nn.Conv2d)
+    assert last.bias is not None
+    batch = batch_of(prepared).scaled()
+    with torch.no_grad():
+        last.bias.fill_(-1e4)
+        before = net.answers(batch.picture)
+    assert revive(net, [batch]) >= len(last.bias)
+    with torch.no_grad():
+        for answer, old in zip(net.answers(batch.picture), before, strict=True):
+            assert (answer - old).abs().mean() < 0.1 * old.abs().mean()
+    trained = train_network(net, "tiny", prepared, prepared / "again.pt", Schedule(80), RUN)
+    assert revive(trained, [batch]) < len(last.bias) / 2
+
+
 def test_stages_run_in_order_with_their_shares(prepared: Path, tmp_path: Path) -> None:
     """Frames of the second stage have another size; it resumes from the checkpoint of the first."""
     other = replace(COURSE, sizes=(((48, 64), 1.0),))
