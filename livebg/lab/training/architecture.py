@@ -100,6 +100,8 @@ class Rsu(nn.Module):
         super().__init__()
         self.halvings = halvings
         self.dilated = block.dilated
+        self.skipped = False
+        """Whether to return the entered features only: set for export if the inner U adds 0 to them."""
         middle, height = block.middle, block.height
         dilations = [2**level if block.dilated else 1 for level in range(height - 1)]
         bottom = 2 ** (height - 1) if block.dilated else 2
@@ -115,6 +117,8 @@ class Rsu(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         entered = self.enter(features)
+        if self.skipped:
+            return cast(Tensor, entered)
         levels = []
         current = entered
         for level, convolve in enumerate(self.down):

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable
+from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,8 +11,10 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+from torch.utils.hooks import RemovableHandle
 
-from livebg.lab.training.architecture import DESIGNS, RGB, LivebgNet
+from livebg.lab.training.architecture import DESIGNS, RGB, LivebgNet, Rsu
 from livebg.lab.training.losses import Batch
 from livebg.lab.training.rounding import avoid_ties
 from livebg.segmentation.ort import quantization
@@ -33,9 +36,11 @@ KEPT = ("Sigmoid", "DepthToSpace", "shuffle")
 def export(net: LivebgNet, design: str, path: Path, calibration: Iterable[Batch] | None = None) -> None:
     """Write the network: input ``picture`` (1, 3, height, width), RGB 0..1, output ``alpha`` (1, 1, height, width).
 
-    With ``calibration`` batches (0..1) it is quantized to 8 bits. Without, it computes in float32 with weights stored as float16
-    and converted at load time: half the file size at the same speed.
+    With ``calibration`` batches (0..1) it is quantized to 8 bits, and blocks that add 0 on all of them are omitted. Without, it
+    computes in float32 with weights stored as float16 and converted at load time: half the file size at the same speed.
     """
+    batches = None if calibration is None else list(calibration)
+    net = net if batches is None else _without_dead_blocks(net, batches)
     example = torch.zeros(1, RGB, SIZE[1], SIZE[0])
     axes = {2: "height", 3: "width"}
     net.eval()
@@ -51,16 +56,35 @@ def export(net: LivebgNet, design: str, path: Path, calibration: Iterable[Batch]
             dynamo=False,
             dynamic_axes={"picture": axes, "alpha": axes},
         )
-    if calibration is not None:
-        _quantize(path, calibration)
+    if batches is not None:
+        _quantize(path, batches)
     model = onnx.load(str(path))
-    if calibration is None:
+    if batches is None:
         _store_as_half(model)
     else:
         avoid_ties(model)
     helper.set_model_props(model, {DESIGN: design, "input": "RGB, 0..1", "stride": "16"})
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+@torch.no_grad()
+def _without_dead_blocks(net: LivebgNet, batches: Iterable[Batch]) -> LivebgNet:
+    """Return a copy that skips the blocks whose last layer is 0 on all pictures."""
+    result = deepcopy(net)
+    blocks = [block for block in result.modules() if isinstance(block, Rsu)]
+    alive: set[Rsu] = set()
+
+    def watch(block: Rsu) -> RemovableHandle:
+        return block.up[-1].register_forward_hook(lambda _layer, _given, output: alive.add(block) if output.any() else None)
+
+    handles = [watch(block) for block in blocks]
+    for batch in batches:
+        result(batch.picture)
+    for block, handle in zip(blocks, handles, strict=True):
+        handle.remove()
+        block.skipped = block not in alive
+    return result
 
 
 def _quantize(path: Path, batches: Iterable[Batch]) -> None:
@@ -123,11 +147,17 @@ def from_exported(path: Path) -> tuple[str, LivebgNet]:
         raise ValueError(f"{path} has no known design in its metadata. Choose a file written by the export command.")
     net, constants = LivebgNet(DESIGNS[design]), _constants(model)
     # The export omits the deep supervision, which starts from new weights.
+    found = set()
     for node in model.graph.node:
         if node.op_type == "Conv":
             name = node.input[1].removesuffix(DEQUANTIZED).removesuffix(".weight")
             weight, bias = (torch.from_numpy(constants[each].astype(np.float32)) for each in node.input[1:])
             net.get_submodule(name).load_state_dict({"weight": weight, "bias": bias})
+            found.add(name)
+    for name, block in net.named_modules():
+        if isinstance(block, Rsu) and f"{name}.bottom.0" not in found:  # it was omitted, as it adds 0
+            for parameter in block.up[-1].parameters():
+                nn.init.zeros_(parameter)
     return design, net
 
 

@@ -244,6 +244,22 @@ def test_revived_block_keeps_the_answers_and_stays_alive(prepared: Path) -> None
     assert revive(trained, [batch]) < len(last.bias) / 2
 
 
+def test_export_omits_a_block_that_adds_nothing(prepared: Path, tmp_path: Path) -> None:
+    net = train_network(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(40), RUN)
+    path, picture = tmp_path / "tiny.onnx", procedural_room(1, (256, 144))
+    for dead in (False, True):
+        if dead:
+            torch.nn.init.constant_(net.get_parameter("up.0.up.2.0.bias"), -1e4)
+        export(net, "tiny", path, few_batches(prepared))
+        names = [node.input[1] for node in onnx.load(str(path)).graph.node if node.op_type == "Conv"]
+        assert any(name.startswith("up.0.enter") for name in names)
+        assert any(name.startswith(("up.0.down", "up.0.bottom", "up.0.up")) for name in names) is not dead
+        segmenter = U2NetSegmenter(path, unknown_card(path.name))
+        assert np.abs(segmenter.segment(picture) - _alpha(net, picture)).mean() < 0.02
+    _, back = from_exported(path)
+    assert np.abs(_alpha(back, picture) - _alpha(net, picture)).mean() < 0.02
+
+
 def test_stages_run_in_order_with_their_shares(prepared: Path, tmp_path: Path) -> None:
     """Frames of the second stage have another size; it resumes from the checkpoint of the first."""
     other = replace(COURSE, sizes=(((48, 64), 1.0),))
