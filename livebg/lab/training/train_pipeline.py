@@ -89,7 +89,7 @@ def _scaled_batches(
 def revive(net: LivebgNet, batches: Iterable[Batch]) -> int:
     """Give dead channels new weights in place. Returns their number.
 
-    A channel that starts at 0 dies again within a hundred steps: all it adds is wrong at first, so its bias falls. Therefore it
+    A channel that starts at 0 soon dies again: all it adds is wrong at first, so its bias falls. Therefore it
     starts at a constant above 0, and the layers that read it keep their mean: training then changes only what varies.
     """
     highest: dict[nn.Module, Tensor] = {}
