@@ -84,7 +84,7 @@ class SessionController:
             if self._consent is None:
                 self._session.switch(self._factory.passthrough(consent), at_once=True)
                 self._consent = consent
-                self._keep(HIDDEN_NAME, False)
+                self._keep(HIDDEN_NAME, False, otherwise="with the effect on")
             return self.result()
 
     def toggle(self, consent: Consent) -> CommandResult:
@@ -97,14 +97,14 @@ class SessionController:
         with self._lock:
             self._pauses += 1
             self._session.pause()
-            self._keep(PAUSED_NAME, True)
+            self._keep(PAUSED_NAME, True, otherwise="unpaused")
             return self.result()
 
     def resume(self) -> CommandResult:
         """End the pause."""
         with self._lock:
             self._session.resume()
-            self._keep(PAUSED_NAME, False)
+            self._keep(PAUSED_NAME, False, otherwise="paused")
             return self.result()
 
     def pause_or_resume(self) -> CommandResult:
@@ -162,15 +162,15 @@ class SessionController:
             self._session, self._factory, self._settings, self._recording(), cpu_seconds=seconds, effect_on=self._consent is None
         )
 
-    def _keep(self, name: str, existing: bool) -> None:
-        """Create or remove a file for the next start. Logs an error, which does not change the session."""
+    def _keep(self, name: str, existing: bool, *, otherwise: str) -> None:
+        """Create or remove a file for the next start. Logs an error and how livebg starts then; the session does not change."""
         if self._folder is None:
             return
         path = self._folder / name
         try:
             path.touch() if existing else path.unlink(missing_ok=True)
         except OSError as error:
-            _LOG.warning("After a crash livebg forgets the last command: %s", error)
+            _LOG.warning("After a crash livebg starts %s: %s", otherwise, error)
 
     def _apply(self, layers: SettingsLayers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> CommandResult:
         """Do everything that may fail, then apply the changes. Requires ``_changing``."""
@@ -197,7 +197,7 @@ class SessionController:
         """Hide the room before it returns."""
         self._session.switch(build, at_once=True)
         self._consent = None
-        self._keep(HIDDEN_NAME, True)
+        self._keep(HIDDEN_NAME, True, otherwise="with the effect off, if it was run with --mode none")
 
 
 def _checked(settings: Settings) -> Settings:

@@ -80,7 +80,7 @@ def test_pause_does_not_need_its_file(tmp_path: Path, caplog: pytest.LogCaptureF
     harness = ControllerHarness(tmp_path)
     (tmp_path / "paused").symlink_to(tmp_path / "missing" / "file")
     assert harness.controller.pause().paused
-    assert "After a crash livebg forgets the last command" in caplog.text
+    assert "After a crash livebg starts unpaused" in caplog.text
     assert not harness.controller.resume().paused
 
 
