@@ -9,7 +9,9 @@ There is no batch normalization: the initial weights come from a network whose n
 a batch mixes empty and crowded rooms, so its statistics do not match those of single frames.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -59,6 +61,9 @@ class ConvRelu(nn.Sequential):
         super().__init__(convolution, nn.ReLU(inplace=True))
 
 
+_bilinear = partial(functional.interpolate, mode="bilinear", align_corners=False)
+
+
 class _ResizeLike(torch.autograd.Function):
     """Exports a resize to another tensor's height and width as four nodes; :func:`functional.interpolate` exports eleven.
 
@@ -67,7 +72,7 @@ class _ResizeLike(torch.autograd.Function):
 
     @staticmethod
     def forward(_: object, small: Tensor, large: Tensor) -> Tensor:
-        return functional.interpolate(small, size=large.shape[2:], mode="bilinear", align_corners=False)
+        return _bilinear(small, size=large.shape[2:])
 
     @staticmethod
     def symbolic(graph: Any, small: Any, large: Any) -> Any:
@@ -83,10 +88,10 @@ def _resize_like(small: Tensor, large: Tensor, *, exact: bool) -> Tensor:
     Set ``exact`` if ``large`` is exactly twice as large: the result is the same, but onnxruntime keeps its fast layout.
     """
     if exact:
-        return functional.interpolate(small, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return _bilinear(small, scale_factor=2.0)
     if torch.onnx.is_in_onnx_export():
         return cast(Tensor, _ResizeLike.apply(small, large))  # type: ignore[no-untyped-call]
-    return functional.interpolate(small, size=large.shape[2:], mode="bilinear", align_corners=False)
+    return _bilinear(small, size=large.shape[2:])
 
 
 def _halve(features: Tensor) -> Tensor:
@@ -193,3 +198,11 @@ class LivebgNet(nn.Module):
     def forward(self, picture: Tensor) -> Tensor:
         fine, levels = self.levels(picture)
         return torch.sigmoid(self.head(levels[0], fine))
+
+
+def run_hooked(net: LivebgNet, picture: Tensor, layers: Iterable[nn.Module], hook: Callable[..., Tensor | None]) -> None:
+    """Run the network on ``picture`` with the forward hook ``hook`` called after each of ``layers``."""
+    handles = [layer.register_forward_hook(hook) for layer in layers]
+    net.answers(picture)
+    for handle in handles:
+        handle.remove()

@@ -11,10 +11,9 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from torch import nn
-from torch.utils.hooks import RemovableHandle
+from torch import Tensor, nn
 
-from livebg.lab.training.architecture import DESIGNS, RGB, LivebgNet, Rsu
+from livebg.lab.training.architecture import DESIGNS, RGB, LivebgNet, Rsu, run_hooked
 from livebg.lab.training.losses import Batch
 from livebg.lab.training.rounding import avoid_ties
 from livebg.segmentation.ort import quantization
@@ -73,17 +72,16 @@ def _without_dead_blocks(net: LivebgNet, batches: Iterable[Batch]) -> LivebgNet:
     """Return a copy that skips the blocks whose last layer is 0 on all pictures."""
     result = deepcopy(net)
     blocks = [block for block in result.modules() if isinstance(block, Rsu)]
-    alive: set[Rsu] = set()
+    alive: set[nn.Module] = set()
 
-    def watch(block: Rsu) -> RemovableHandle:
-        return block.up[-1].register_forward_hook(lambda _layer, _given, output: alive.add(block) if output.any() else None)
+    def watch(layer: nn.Module, _given: object, output: Tensor) -> None:
+        if output.any():
+            alive.add(layer)
 
-    handles = [watch(block) for block in blocks]
     for batch in batches:
-        result(batch.picture)
-    for block, handle in zip(blocks, handles, strict=True):
-        handle.remove()
-        block.skipped = block not in alive
+        run_hooked(result, batch.picture, [block.up[-1] for block in blocks], watch)
+    for block in blocks:
+        block.skipped = block.up[-1] not in alive
     return result
 
 

@@ -4,7 +4,7 @@ Finished stages are skipped. The leave-one-out test trains briefly without one s
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from livebg.lab.evaluation.holdout import PEOPLE, archived_pictures
 from livebg.lab.evaluation.networks import candidate
 from livebg.lab.evaluation.results import Section
 from livebg.lab.evaluation.stills import measure_pictures
-from livebg.lab.training.architecture import DESIGNS, ConvRelu, LivebgNet
+from livebg.lab.training.architecture import DESIGNS, ConvRelu, LivebgNet, run_hooked
 from livebg.lab.training.export import export, from_exported
 from livebg.lab.training.loader import COURSES, MEDIUM, SMALL, Curriculum, loader
 from livebg.lab.training.losses import Batch
@@ -89,9 +89,10 @@ def _scaled_batches(
 def revive(net: LivebgNet, batches: Iterable[Batch]) -> int:
     """Give dead channels new weights in place. Returns their number.
 
-    A channel that starts at 0 soon dies again: all it adds is wrong at first, so its bias falls. Therefore it
-    starts at a constant above 0, and the layers that read it keep their mean: training then changes only what varies.
+    A channel that starts at 0 soon dies again: all it adds is wrong at first, so its bias falls. Therefore it starts at a
+    constant above 0, and the layers that read it keep their mean: training then changes only what varies.
     """
+    batches = tuple(batches)
     highest: dict[nn.Module, Tensor] = {}
     means: dict[nn.Module, Tensor] = {}
     inputs: dict[nn.Module, Tensor] = {}
@@ -111,7 +112,7 @@ def revive(net: LivebgNet, batches: Iterable[Batch]) -> int:
 
     convolutions = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
     for batch in batches:
-        _run_hooked(net, batch, convolutions, measure)
+        run_hooked(net, batch.picture, convolutions, measure)
     for layer in convolutions:
         if layer in rectified:
             dead[layer] = highest[layer] <= 0
@@ -119,16 +120,8 @@ def revive(net: LivebgNet, batches: Iterable[Batch]) -> int:
             nn.init.kaiming_normal_(fresh, nonlinearity="relu")
             layer.weight[dead[layer]] = REVIVAL_SCALE * fresh[dead[layer]]
             cast(Tensor, layer.bias)[dead[layer]] = REVIVAL_LEVEL * inputs[layer]
-    _run_hooked(net, batch, convolutions, keep_mean)
+    run_hooked(net, batches[-1].picture, convolutions, keep_mean)
     return sum(int(channels.sum()) for channels in dead.values())
-
-
-def _run_hooked(net: LivebgNet, batch: Batch, layers: Iterable[nn.Module], hook: Callable[..., Tensor | None]) -> None:
-    """Run the network with ``hook`` called after each of ``layers``."""
-    handles = [layer.register_forward_hook(hook) for layer in layers]
-    net.answers(batch.picture)
-    for handle in handles:
-        handle.remove()
 
 
 def initial_weights(path: Path | None, design: str) -> LivebgNet:
