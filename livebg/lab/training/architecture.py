@@ -9,7 +9,7 @@ There is no batch normalization: the initial weights come from a network whose n
 a batch mixes empty and crowded rooms, so its statistics do not match those of single frames.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -106,7 +106,7 @@ class Rsu(nn.Module):
         self.halvings = halvings
         self.dilated = block.dilated
         self.skipped = False
-        """Whether to return the entered features only: set for export if the inner U adds 0 to them."""
+        """Whether to return the entered features only, because the inner U adds 0 to them."""
         middle, height = block.middle, block.height
         dilations = [2**level if block.dilated else 1 for level in range(height - 1)]
         bottom = 2 ** (height - 1) if block.dilated else 2
@@ -200,9 +200,24 @@ class LivebgNet(nn.Module):
         return torch.sigmoid(self.head(levels[0], fine))
 
 
-def run_hooked(net: LivebgNet, picture: Tensor, layers: Iterable[nn.Module], hook: Callable[..., Tensor | None]) -> None:
-    """Run the network on ``picture`` with the forward hook ``hook`` called after each of ``layers``."""
-    handles = [layer.register_forward_hook(hook) for layer in layers]
-    net.answers(picture)
+@torch.no_grad()
+def skip_dead_blocks(net: LivebgNet, pictures: Iterable[Tensor]) -> int:
+    """Skip the blocks whose last layer is 0 on all ``pictures`` (each (n, 3, h, w), 0..1), in place. Returns their number.
+
+    No gradient reaches such a block, so it stays dead.
+    """
+    blocks = [block for block in net.modules() if isinstance(block, Rsu) and not block.skipped]
+    alive: set[nn.Module] = set()
+
+    def watch(layer: nn.Module, _given: object, output: Tensor) -> None:
+        if output.any():
+            alive.add(layer)
+
+    handles = [block.up[-1].register_forward_hook(watch) for block in blocks]
+    for picture in pictures:
+        net(picture)
     for handle in handles:
         handle.remove()
+    for block in blocks:
+        block.skipped = block.up[-1] not in alive
+    return sum(block.skipped for block in blocks)

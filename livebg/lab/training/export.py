@@ -11,9 +11,9 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from torch import Tensor, nn
+from torch import nn
 
-from livebg.lab.training.architecture import DESIGNS, RGB, LivebgNet, Rsu, run_hooked
+from livebg.lab.training.architecture import DESIGNS, RGB, LivebgNet, Rsu, skip_dead_blocks
 from livebg.lab.training.losses import Batch
 from livebg.lab.training.rounding import avoid_ties
 from livebg.segmentation.ort import quantization
@@ -39,7 +39,9 @@ def export(net: LivebgNet, design: str, path: Path, calibration: Iterable[Batch]
     computes in float32 with weights stored as float16 and converted at load time: half the file size at the same speed.
     """
     batches = None if calibration is None else list(calibration)
-    net = net if batches is None else _without_dead_blocks(net, batches)
+    if batches is not None:
+        net = deepcopy(net)
+        skip_dead_blocks(net, (batch.picture for batch in batches))
     example = torch.zeros(1, RGB, SIZE[1], SIZE[0])
     axes = {2: "height", 3: "width"}
     net.eval()
@@ -65,24 +67,6 @@ def export(net: LivebgNet, design: str, path: Path, calibration: Iterable[Batch]
     helper.set_model_props(model, {DESIGN: design, "input": "RGB, 0..1", "stride": "16"})
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
-
-
-@torch.no_grad()
-def _without_dead_blocks(net: LivebgNet, batches: Iterable[Batch]) -> LivebgNet:
-    """Return a copy that skips the blocks whose last layer is 0 on all pictures."""
-    result = deepcopy(net)
-    blocks = [block for block in result.modules() if isinstance(block, Rsu)]
-    alive: set[nn.Module] = set()
-
-    def watch(layer: nn.Module, _given: object, output: Tensor) -> None:
-        if output.any():
-            alive.add(layer)
-
-    for batch in batches:
-        run_hooked(result, batch.picture, [block.up[-1] for block in blocks], watch)
-    for block in blocks:
-        block.skipped = block.up[-1] not in alive
-    return result
 
 
 def _quantize(path: Path, batches: Iterable[Batch]) -> None:

@@ -4,21 +4,19 @@ Finished stages are skipped. The leave-one-out test trains briefly without one s
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import cast
 
 import torch
-from torch import Tensor, nn
 
 from livebg.lab.evaluation.datasets import PictureSet
 from livebg.lab.evaluation.holdout import PEOPLE, archived_pictures
 from livebg.lab.evaluation.networks import candidate
 from livebg.lab.evaluation.results import Section
 from livebg.lab.evaluation.stills import measure_pictures
-from livebg.lab.training.architecture import DESIGNS, ConvRelu, LivebgNet, run_hooked
+from livebg.lab.training.architecture import DESIGNS, LivebgNet, skip_dead_blocks
 from livebg.lab.training.export import export, from_exported
 from livebg.lab.training.loader import COURSES, MEDIUM, SMALL, Curriculum, loader
 from livebg.lab.training.losses import Batch
@@ -26,13 +24,8 @@ from livebg.lab.training.trainer import Schedule, Trainer, read_checkpoint, trai
 
 log = logging.getLogger(__name__)
 
-REVIVAL_BATCHES = 8
-REVIVAL_SCALE = 0.001
-"""Scale of the new weights relative to a fresh network's. The weights that read dead channels are arbitrary: with 0.01 the loss
-rose from 0.45 to 0.51, with 0.3 from 1.4 to 10. Muon's steps do not depend on the scale."""
-REVIVAL_LEVEL = 0.1
-"""Bias of a revived channel relative to the root mean square of its layer's input. With 0.25 the loss rose from 0.45 to 0.84: a
-constant is not one at the borders, where the next layer reads zeros."""
+WATCHED_BATCHES = 8
+"""Number of batches in search of dead blocks."""
 CALIBRATION_BATCHES = 24
 """With four, one picture in a few hundred exceeded the calibrated ranges and lost its alpha."""
 LEFT_OUT = ("smokers", "speakers_fossasia", "roboflow_human_v2")
@@ -56,14 +49,13 @@ class Run:
 
 def train_network(net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run) -> LivebgNet:
     """Train ``net``, or resume from the checkpoint if it exists. Returns the weight average."""
-    if not checkpoint.exists():
-        some = _scaled_batches(pictures, run.stages[0], run.seed + 1, REVIVAL_BATCHES, run.left_out)
-        log.info("Revived %d dead channels", revive(net, some))
     torch.set_num_threads(run.threads)
     trainer = Trainer(net, schedule, run.device)
     if checkpoint.exists():
         trainer.resume(checkpoint)
         log.info("Resuming from %s after %d pictures", checkpoint, trainer.pictures)
+    watched = _scaled_batches(pictures, run.stages[0], run.seed + 1, WATCHED_BATCHES, run.left_out)
+    log.info("Skipping %d dead blocks", skip_dead_blocks(trainer.net, (batch.picture.to(run.device) for batch in watched)))
     until = min(run.until or schedule.pictures, schedule.pictures)
     for stage in run.stages:
         stage_end = min(round(stage.until * schedule.pictures), until)
@@ -83,45 +75,6 @@ def _scaled_batches(
     pictures: Path, course: Curriculum, seed: int, count: int, left_out: frozenset[str] = frozenset()
 ) -> Iterator[Batch]:
     return (batch.scaled() for batch in islice(loader(pictures, course, seed=seed, workers=0, left_out=left_out), count))
-
-
-@torch.no_grad()
-def revive(net: LivebgNet, batches: Iterable[Batch]) -> int:
-    """Give dead channels new weights in place. Returns their number.
-
-    A channel that starts at 0 soon dies again: all it adds is wrong at first, so its bias falls. Therefore it starts at a
-    constant above 0, and the layers that read it keep their mean: training then changes only what varies.
-    """
-    batches = tuple(batches)
-    highest: dict[nn.Module, Tensor] = {}
-    means: dict[nn.Module, Tensor] = {}
-    inputs: dict[nn.Module, Tensor] = {}
-    rectified = {layer.get_submodule("0") for layer in net.modules() if isinstance(layer, ConvRelu)}
-    dead: dict[nn.Module, Tensor] = {}
-
-    def measure(layer: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
-        channels, inputs[layer], means[layer] = output.amax((0, 2, 3)), given[0].square().mean().sqrt(), output.mean((0, 2, 3))
-        highest[layer] = torch.maximum(highest[layer], channels) if layer in highest else channels
-
-    def keep_mean(layer: nn.Conv2d, _given: object, output: Tensor) -> Tensor:
-        shift = means[layer] - output.mean((0, 2, 3))
-        if layer in dead:
-            shift[dead[layer]] = 0
-        cast(Tensor, layer.bias).add_(shift)
-        return output + shift[:, None, None]
-
-    convolutions = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
-    for batch in batches:
-        run_hooked(net, batch.picture, convolutions, measure)
-    for layer in convolutions:
-        if layer in rectified:
-            dead[layer] = highest[layer] <= 0
-            fresh = torch.empty_like(layer.weight)
-            nn.init.kaiming_normal_(fresh, nonlinearity="relu")
-            layer.weight[dead[layer]] = REVIVAL_SCALE * fresh[dead[layer]]
-            cast(Tensor, layer.bias)[dead[layer]] = REVIVAL_LEVEL * inputs[layer]
-    run_hooked(net, batches[-1].picture, convolutions, keep_mean)
-    return sum(int(channels.sum()) for channels in dead.values())
 
 
 def initial_weights(path: Path | None, design: str) -> LivebgNet:

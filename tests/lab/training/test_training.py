@@ -17,7 +17,7 @@ from onnx import TensorProto, numpy_helper  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from livebg.lab.training.__main__ import app  # noqa: E402
-from livebg.lab.training.architecture import DEEP, TINY, LivebgNet  # noqa: E402
+from livebg.lab.training.architecture import DEEP, TINY, LivebgNet, skip_dead_blocks  # noqa: E402
 from livebg.lab.training.export import export, from_exported  # noqa: E402
 from livebg.lab.training.loader import COURSES, Curriculum, loader  # noqa: E402
 from livebg.lab.training.losses import Batch, edge_band, loss, overlap  # noqa: E402
@@ -30,7 +30,6 @@ from livebg.lab.training.train_pipeline import (  # noqa: E402
     calibration,
     initial_weights,
     leave_one_out,
-    revive,
     train_network,
 )
 from livebg.lab.training.trainer import Schedule, Trainer, orthogonalized, read_checkpoint  # noqa: E402
@@ -214,34 +213,19 @@ def test_orthogonalized_matrices_have_singular_values_near_1() -> None:
         assert 0.6 < float(values.min()) <= float(values.max()) < 1.3
 
 
-def test_dead_channels_are_revived_and_others_kept(prepared: Path) -> None:
-    net = LivebgNet(TINY)
-    weight, bias = net.get_parameter("down.0.bottom.0.weight"), net.get_parameter("down.0.bottom.0.bias")
+def test_dead_block_is_skipped_in_training(prepared: Path, tmp_path: Path) -> None:
+    net = train_network(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(40), RUN)
+    picture = batch_of(prepared).scaled().picture
+    assert skip_dead_blocks(net, [picture]) == 0
+    torch.nn.init.constant_(net.get_parameter("up.0.up.2.0.bias"), -1e4)
     with torch.no_grad():
-        weight[1], bias[1] = 0, -1
-    kept = weight.detach().clone()
-    batch = batch_of(prepared).scaled()
-    assert revive(net, [batch]) >= 1
-    assert weight[1].abs().max() > 0
-    assert torch.equal(weight[0], kept[0])
-    assert revive(net, [batch]) == 0
-
-
-def test_revived_block_keeps_the_answers_and_stays_alive(prepared: Path) -> None:
-    net = train_network(LivebgNet(TINY), "tiny", prepared, prepared / "trained.pt", Schedule(40), RUN)
-    last = net.get_submodule("up.0.up.2.0")
-    assert isinstance(last, torch.nn.Conv2d)
-    assert last.bias is not None
-    batch = batch_of(prepared).scaled()
-    with torch.no_grad():
-        last.bias.fill_(-1e4)
-        before = net.answers(batch.picture)
-    assert revive(net, [batch]) >= len(last.bias)
-    with torch.no_grad():
-        for answer, old in zip(net.answers(batch.picture), before, strict=True):
-            assert (answer - old).abs().mean() < 0.1 * old.abs().mean()
-    trained = train_network(net, "tiny", prepared, prepared / "again.pt", Schedule(80), RUN)
-    assert revive(trained, [batch]) < len(last.bias) / 2
+        before = net(picture)
+        assert skip_dead_blocks(net, [picture]) == 1
+        assert torch.equal(net(picture), before)
+    kept = net.get_parameter("up.0.up.2.0.bias").clone()
+    trained = train_network(net, "tiny", prepared, tmp_path / "again.pt", Schedule(80), RUN)
+    assert torch.equal(trained.get_parameter("up.0.up.2.0.bias"), kept)
+    assert skip_dead_blocks(trained, [picture]) == 1
 
 
 def test_export_omits_a_block_that_adds_nothing(prepared: Path, tmp_path: Path) -> None:
