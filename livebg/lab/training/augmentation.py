@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.lab.training.pixel_store import Picture, Size, Store
+from livebg.synthetic import Cutout
 
 Alpha = NDArray[np.uint8]
 Random = np.random.Generator
@@ -20,6 +21,10 @@ _AT_OUTLINE: Final = 0.5
 """Share of the objects behind people that are centered on their outline."""
 _STRIPED: Final = 0.35
 """Share of the objects with stripes in folds, like flags and curtains."""
+_DARKEST: Final = 8
+"""Added to both colors of a ratio, so that noise in the dark does not decide it."""
+_CAMOUFLAGE_GAINS: Final = 0.2, 4.0
+"""Range of the change of light. Higher gains would turn a dark room into steps of gray."""
 
 
 def _tone_curve(draw: Random, strength: float) -> NDArray[np.uint8]:
@@ -100,6 +105,23 @@ def random_view(room: Picture, draw: Random, size: Size) -> Picture:
     if draw.random() < 0.3:
         view = np.asarray(cv2.GaussianBlur(view, (0, 0), float(draw.uniform(0.6, 4))), np.uint8)
     return jitter_color(view, draw, 0.7)
+
+
+def camouflage(background: Picture, person: Cutout, draw: Random) -> Picture:
+    """Return the background in light that gives it the person's color, at one place of the outline.
+
+    Dark hair in a dark room and a white shirt before a white wall are difficult, and rare by chance.
+    """
+    outline = np.argwhere(cv2.Canny(person.alpha, 100, 200))
+    if not len(outline):
+        return background
+    reach = min(person.alpha.shape) // 10
+    y, x = outline[int(draw.integers(len(outline)))]
+    place = slice(max(y - reach, 0), y + reach + 1), slice(max(x - reach, 0), x + reach + 1)
+    color = np.average(person.rgb[place], axis=(0, 1), weights=np.stack([person.alpha[place]] * 3, axis=2) + 1e-3)
+    gains = ((color + _DARKEST) / (background[place].mean(axis=(0, 1)) + _DARKEST)) ** draw.uniform(0.5, 1.0)
+    curve = np.arange(256)[:, None] * np.clip(gains, *_CAMOUFLAGE_GAINS)
+    return np.asarray(cv2.LUT(background, np.clip(np.rint(curve), 0, 255).astype(np.uint8)[None]), np.uint8)
 
 
 def add_poster(room: Picture, photo: Picture, draw: Random) -> Picture:

@@ -17,6 +17,7 @@ from livebg.lab.training.augmentation import (
     Random,
     add_furniture,
     add_poster,
+    camouflage,
     jitter_color,
     paste_objects,
     random_view,
@@ -58,11 +59,11 @@ class Mix:
 
     ``whole`` and ``zoomed_out`` are shares of the photos: shown whole in any frame shape, and surrounded by their reflection,
     unless their top edge cuts off a person; the others are cropped. ``replaced`` is the share of the photos with another
-    background, and ``behind`` the share of the others with pasted objects behind the people. ``far`` is the share of composites
-    with distant people, ``poster`` the share of rooms with a photo on the wall, which does not count as a person, ``clutter`` the
+    background, ``behind`` the share of the others with pasted objects behind the people. ``camouflaged`` is the share of
+    replaced backgrounds and composites in which the background has the person's color. ``far`` is the share of composites with
+    distant people, ``poster`` the share of rooms with a photo on the wall, which does not count as a person, ``clutter`` the
     share of rooms with pasted objects. ``close`` is the share of samples that are a quarter of a frame twice as wide and high:
-    small frames then show details at the scale of larger ones, which a network trained on whole small frames does not recognize.
-    ``augmentation_strength`` scales the simulated camera defects.
+    small frames then show the details of larger ones. ``augmentation_strength`` scales the simulated camera defects.
     """
 
     photos: float = 0.7
@@ -71,6 +72,7 @@ class Mix:
     zoomed_out: float = 0.12
     replaced: float = 0.2
     behind: float = 0.3
+    camouflaged: float = 0.3
     far: float = 0.35
     poster: float = 0.06
     clutter: float = 0.35
@@ -170,16 +172,15 @@ class Samples:
             background = self._room(self._rooms, draw, size)
         else:
             return sample
-        person = jitter_color(foreground(sample.picture, sample.alpha), draw, 0.7)
-        return Sample(over(background, Cutout(person, sample.alpha))[0], sample.alpha)
+        person = Cutout(jitter_color(foreground(sample.picture, sample.alpha), draw, 0.7), sample.alpha)
+        return Sample(over(self._lit(background, person, draw), person)[0], sample.alpha)
 
     def _with_objects_behind(self, sample: Sample, draw: Random) -> Sample:
         """Paste one or two objects between the people and their background."""
         if self._rooms is None:
             return sample
-        cluttered = paste_objects(sample.picture, self._rooms, draw, 2, sample.alpha)
-        person = foreground(sample.picture, sample.alpha)
-        return Sample(over(cluttered, Cutout(person, sample.alpha))[0], sample.alpha)
+        person = Cutout(foreground(sample.picture, sample.alpha), sample.alpha)
+        return Sample(over(paste_objects(sample.picture, self._rooms, draw, 2, sample.alpha), person)[0], sample.alpha)
 
     def _composite(self, room: Picture, draw: Random) -> Sample:
         """Composite one to five people over a room: near, or at a distance."""
@@ -189,7 +190,10 @@ class Samples:
         for number in range(count):
             room, person = self._person(room, draw, far=far, beside=number > 0)
             people.append(person)
-        return Sample(*over(room, *reversed(people)))
+        return Sample(*over(self._lit(room, people[0], draw), *reversed(people)))
+
+    def _lit(self, background: Picture, person: Cutout, draw: Random) -> Picture:
+        return camouflage(background, person, draw) if draw.random() < self._mix.camouflaged else background
 
     def _person(self, room: Picture, draw: Random, *, far: bool, beside: bool) -> tuple[Picture, Cutout]:
         """Return the room and a person in it, in different light: cut off by the lower edge of the frame, standing, or behind

@@ -15,7 +15,7 @@ pytest.importorskip("torch", reason="training needs the extra livebg[train]")
 
 from livebg.lab.evaluation.holdout import held_out_keys
 from livebg.lab.training.__main__ import app
-from livebg.lab.training.augmentation import add_furniture, simulate_camera
+from livebg.lab.training.augmentation import add_furniture, camouflage, simulate_camera
 from livebg.lab.training.dataset import Mix, Sample, Samples
 from livebg.lab.training.pixel_store import Store, write_store
 from livebg.lab.training.prepare import prepare
@@ -253,7 +253,7 @@ def test_background_is_replaced(stores: Path) -> None:
     photo[photo[..., 3] == 0] = (0, 200, 0, 0)
     write_store(stores / "photos.portraits", [("white on green", photo)])
     write_store(stores / "rooms", [("blue", np.full((160, 200, 3), (0, 0, 200), np.uint8))])
-    mix = Mix(photos=1.0, replaced=1.0, clutter=0.0, poster=0.0, augmentation_strength=0.0)
+    mix = Mix(photos=1.0, replaced=1.0, camouflaged=0.0, clutter=0.0, poster=0.0, augmentation_strength=0.0)
     colors = []
     for seed in range(12):
         sample = Samples(stores, mix).draw(np.random.default_rng(seed), (256, 144))
@@ -262,6 +262,40 @@ def test_background_is_replaced(stores: Path) -> None:
         assert np.ptp(background.astype(int), axis=0).max() < 20
         colors.append(int(background.mean(axis=0).argmax()))
     assert set(colors) == {1, 2}
+
+
+@pytest.mark.parametrize("color", [(40, 30, 30), (130, 110, 90), (230, 225, 240)])
+def test_camouflage_gives_the_background_the_color_of_the_person(color: tuple[int, int, int]) -> None:
+    _, alpha = red_person((256, 144))
+    person = Cutout(np.full((*alpha.shape, 3), color, np.uint8), alpha)
+    room = np.clip(np.random.default_rng(0).normal((90, 130, 60), 5, (*alpha.shape, 3)), 0, 255).astype(np.uint8)
+    distances = [
+        np.abs(camouflage(room, person, np.random.default_rng(seed)).mean(axis=(0, 1)) - color).mean() for seed in range(20)
+    ]
+    before = np.abs(room.mean(axis=(0, 1)) - color).mean()
+    assert max(distances) < 0.7 * before
+    assert min(distances) < 0.15 * before
+
+
+def test_camouflage_without_a_person_changes_nothing() -> None:
+    room = procedural_room(1, (64, 48))
+    nobody = Cutout(room, np.zeros((48, 64), np.uint8))
+    assert np.array_equal(camouflage(room, nobody, np.random.default_rng(0)), room)
+
+
+@pytest.mark.parametrize("photos", [0.0, 1.0])
+def test_backgrounds_of_white_people_are_brighter_if_camouflaged(stores: Path, photos: float) -> None:
+    for kind in ("cutouts", "photos"):
+        write_store(stores / f"{kind}.portraits", [("white", _white_photo())])
+    write_store(stores / "rooms", [("dark", np.full((160, 200, 3), 60, np.uint8))])
+
+    def brightness(camouflaged: float) -> float:
+        mix = Mix(photos=photos, empty=0.0, replaced=1.0, camouflaged=camouflaged, clutter=0.0, poster=0.0)
+        samples = Samples(stores, mix)
+        drawn = [samples.draw(np.random.default_rng(seed), (256, 144)) for seed in range(12)]
+        return float(np.mean([sample.picture[sample.alpha == 0].mean() for sample in drawn]))
+
+    assert brightness(1.0) > 1.5 * brightness(0.0)
 
 
 def test_furniture_hides_straight_cut_below_distant_person(stores: Path) -> None:
