@@ -42,9 +42,6 @@ _SET_WEIGHTS: Final = {
 in groups, and in video calls."""
 _MAX_SMALL_FRAME_SIDE: Final = 144
 """Frames up to this many pixels wide and high may show pictures of the small sets."""
-_MIN_PERSON, _MAX_PERSON = 0.03, 0.93
-"""Shares of the frame; crops outside this range are drawn again."""
-_ATTEMPTS: Final = 3
 _BESIDE_PEOPLE: Final = 0.5
 """Share of the replaced backgrounds that are taken from other photos: rooms show no leaves, sky or streets."""
 _NEGATIVE: Final = 0.35
@@ -58,18 +55,20 @@ class Mix:
     """The shares of photos and of frames without people (the rest are composites), and how they are varied.
 
     ``whole`` and ``zoomed_out`` are shares of the photos: shown whole in any frame shape, and surrounded by their reflection,
-    unless their top edge cuts off a person; the others are cropped. ``replaced`` is the share of the photos with another
-    background, ``behind`` the share of the others with pasted objects behind the people. ``camouflaged`` is the share of
-    replaced backgrounds and composites in which the background has the person's color. ``far`` is the share of composites with
-    distant people, ``poster`` the share of rooms with a photo on the wall, which does not count as a person, ``clutter`` the
-    share of rooms with pasted objects. ``close`` is the share of samples that are a quarter of a frame twice as wide and high:
-    small frames then show the details of larger ones. ``augmentation_strength`` scales the simulated camera defects.
+    unless their top edge cuts off a person; the others are cropped. ``bulged`` is the share of the photos with a locally larger
+    outline, ``replaced`` of those with another background, and ``behind`` of the others with pasted objects behind the people.
+    ``camouflaged`` is the share of replaced backgrounds and composites in which the background has the person's color. ``far``
+    is the share of composites with distant people, ``poster`` the share of rooms with a photo on the wall, which does not count
+    as a person, ``clutter`` the share of rooms with pasted objects. ``close`` is the share of samples that are a quarter of a
+    frame twice as wide and high: small frames then show the details of larger ones. ``augmentation_strength`` scales the
+    simulated camera defects.
     """
 
     photos: float = 0.7
     empty: float = 0.12
     whole: float = 0.5
     zoomed_out: float = 0.12
+    bulged: float = 0.3
     replaced: float = 0.2
     behind: float = 0.3
     camouflaged: float = 0.3
@@ -109,7 +108,8 @@ class Samples:
         """Return a random sample of ``size`` (width, height)."""
         if draw.random() < self._mix.close:
             sample, gray = self._frame(draw, (2 * size[0], 2 * size[1]))
-            sample = _quarter(sample, draw, size)
+            window = framing.part(draw, sample.alpha, size)
+            sample = Sample(sample.picture[window], sample.alpha[window])
         else:
             sample, gray = self._frame(draw, size)
         step = -1 if draw.random() < 0.5 else 1
@@ -143,7 +143,7 @@ class Samples:
             draw.uniform(*_UNSQUARE_STRETCH) if name.partition(".")[2] in SQUARED_SETS else float(np.exp(draw.normal(0, 0.1)))
         )
         box = self._box(self._photos, name, index)
-        for _ in range(_ATTEMPTS):
+        for _ in range(framing.ATTEMPTS):
             kind, rgba = draw.random(), self._photos[name][index]
             if kind < self._mix.whole:
                 matrix = framing.whole_map(draw, rgba.shape, size)
@@ -153,8 +153,10 @@ class Samples:
             else:
                 matrix = framing.crop_map(draw, rgba.shape, box, stretch, size)
             warped = framing.warp(rgba, framing.rotate_map(matrix, draw.normal(0, 4), size), size)
-            if _MIN_PERSON < warped[..., 3].mean() / 255 < _MAX_PERSON:
+            if framing.is_well_filled(warped[..., 3]):
                 break
+        if draw.random() < self._mix.bulged:
+            warped = framing.bulge(warped, draw)
         sample = Sample(warped[..., :3], warped[..., 3])
         if draw.random() < self._mix.replaced:
             return self._with_other_background(sample, draw, size)
@@ -237,14 +239,3 @@ class Samples:
             alpha = stores[name][index][..., 3]
             self._boxes[name, index] = bounding_box(alpha) or (0, 0, alpha.shape[1], alpha.shape[0])
         return self._boxes[name, index]
-
-
-def _quarter(sample: Sample, draw: Random, size: Size) -> Sample:
-    """Return a part of the sample of ``size``, with an edge of a person if one is found soon."""
-    for _ in range(_ATTEMPTS):
-        left, top = (int(draw.integers(0, side + 1)) for side in size)
-        window = slice(top, top + size[1]), slice(left, left + size[0])
-        alpha = sample.alpha[window]
-        if _MIN_PERSON < alpha.mean() / 255 < _MAX_PERSON:
-            break
-    return Sample(sample.picture[window], alpha)

@@ -1,4 +1,4 @@
-"""Maps photos into frames: whole, zoomed out over their own extension, or cropped around a person."""
+"""Maps photos into frames: whole, zoomed out over their own extension, or cropped around a person; sometimes bulged."""
 
 from typing import Final
 
@@ -6,16 +6,31 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.lab.training.augmentation import Random
+from livebg.lab.training.augmentation import Alpha, Random
 from livebg.lab.training.pixel_store import Picture, Size
 from livebg.synthetic import Box
 
+ATTEMPTS: Final = 3
+"""How often a crop is drawn until people fill it well."""
+_MIN_PERSON, _MAX_PERSON = 0.03, 0.93
+"""Shares of the frame."""
 _MAX_ZOOM_IN, _MAX_ZOOM_OUT = 2.0, 2.4
+_BULGE_RADII: Final = 0.12, 0.45
+"""Range relative to the frame's height."""
+_BULGE_DEPTH: Final = 0.7
+"""Twice the distance of its center from the outline, relative to its radius."""
+_BULGE_STRENGTHS: Final = 0.3, 0.65
+"""The center is enlarged by 1 / (1 - strength)."""
 _OPAQUE: Final = 63
 _MIN_SIDE: Final = 0.2
 """Share of the photo's width beside the people, from which a background for other people can be cropped."""
 _MAX_CUT: Final = 0.02
 """Share of the row with alpha above ``_OPAQUE``."""
+
+
+def is_well_filled(alpha: Alpha) -> bool:
+    """Return whether people cover neither nearly nothing nor nearly everything of the frame."""
+    return bool(_MIN_PERSON < alpha.mean() / 255 < _MAX_PERSON)
 
 
 def warp(rgba: Picture, matrix: NDArray[np.float64], size: Size) -> Picture:
@@ -89,3 +104,30 @@ def rotate_map(matrix: NDArray[np.float64], degrees: float, size: Size) -> NDArr
     """Return the map followed by a rotation about the frame's center."""
     turn = cv2.getRotationMatrix2D((size[0] / 2, size[1] / 2), degrees, 1)
     return np.asarray(turn @ np.vstack((matrix, (0, 0, 1))))
+
+
+def part(draw: Random, alpha: Alpha, size: Size) -> tuple[slice, slice]:
+    """Return the rows and columns of a part of the frame, with an edge of a person if one is found soon."""
+    for _ in range(ATTEMPTS):
+        left, top = (int(draw.integers(0, whole - side + 1)) for whole, side in zip(alpha.shape[::-1], size, strict=True))
+        window = slice(top, top + size[1]), slice(left, left + size[0])
+        if is_well_filled(alpha[window]):
+            break
+    return window
+
+
+def bulge(rgba: Picture, draw: Random) -> Picture:
+    """Enlarge the picture around a place near the people's outline, more often high up: big hair, buns, hats and hoods.
+
+    What is behind a head is not its hair; the color and shape of an object alone would make it a part of the background.
+    """
+    radius = rgba.shape[0] * draw.uniform(*_BULGE_RADII)
+    inside = cv2.erode(rgba[..., 3], np.ones((int(_BULGE_DEPTH * radius),) * 2, np.uint8))
+    outline = np.argwhere(cv2.Canny(inside, 100, 200))
+    if not len(outline):
+        return rgba
+    center_y, center_x = outline.astype(np.float32)[min(draw.integers(len(outline), size=2))]  # rows from the top
+    y, x = np.indices(rgba.shape[:2], np.float32)
+    distance = ((x - center_x) ** 2 + (y - center_y) ** 2) / np.float32(radius**2)
+    pull = 1 - np.float32(draw.uniform(*_BULGE_STRENGTHS)) * np.maximum(1 - distance, 0) ** 2
+    return np.asarray(cv2.remap(rgba, center_x + (x - center_x) * pull, center_y + (y - center_y) * pull, cv2.INTER_LINEAR))

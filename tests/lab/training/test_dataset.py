@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 pytest.importorskip("torch", reason="training needs the extra livebg[train]")
 
 from livebg.lab.evaluation.holdout import held_out_keys
+from livebg.lab.training import framing
 from livebg.lab.training.__main__ import app
 from livebg.lab.training.augmentation import add_furniture, camouflage, simulate_camera
 from livebg.lab.training.dataset import Mix, Sample, Samples
@@ -222,6 +223,24 @@ def test_zoomed_out_photos_show_smaller_people(stores: Path) -> None:
     assert height(0.0, 1.0) < 0.85 * height(0.0, 0.0)
 
 
+def test_bulge_enlarges_people_and_moves_picture_and_alpha_together() -> None:
+    alpha = np.zeros((144, 256), np.uint8)
+    cv2.circle(alpha, (128, 50), 25, 255, -1)
+    alpha[70:, 90:166] = 255
+    photo = np.dstack((alpha, alpha, alpha, alpha))
+    bulged = [framing.bulge(photo, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(np.array_equal(each[..., 0], each[..., 3]) for each in bulged)
+    growth = [each[..., 3].mean() / alpha.mean() for each in bulged]
+    assert min(growth) > 0.99
+    assert max(growth) > 1.1
+
+
+def test_bulge_leaves_pictures_without_near_people() -> None:
+    tiny = np.zeros((144, 256, 4), np.uint8)
+    tiny[70:76, 100:104] = 255
+    assert all(np.array_equal(framing.bulge(tiny, np.random.default_rng(seed)), tiny) for seed in range(5))
+
+
 @pytest.mark.parametrize("is_cut", [True, False])
 def test_photo_that_cuts_off_a_head_is_not_zoomed_out(stores: Path, is_cut: bool) -> None:
     photo = _white_photo()
@@ -250,7 +269,7 @@ def test_objects_are_pasted_behind_people_most_often_at_their_outline(stores: Pa
 
 def test_background_is_replaced(stores: Path) -> None:
     photo = np.asarray(cv2.copyMakeBorder(_white_photo(), 0, 0, 300, 0, cv2.BORDER_CONSTANT, value=0), np.uint8)
-    photo[photo[..., 3] == 0] = (0, 200, 0, 0)
+    photo[photo[..., 3] < 128] = (0, 200, 0, 0)
     write_store(stores / "photos.portraits", [("white on green", photo)])
     write_store(stores / "rooms", [("blue", np.full((160, 200, 3), (0, 0, 200), np.uint8))])
     mix = Mix(photos=1.0, replaced=1.0, camouflaged=0.0, clutter=0.0, poster=0.0, augmentation_strength=0.0)
