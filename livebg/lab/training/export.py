@@ -64,6 +64,7 @@ def export(net: LivebgNet, design: str, path: Path, calibration: Iterable[Batch]
         _store_as_half(model)
     else:
         avoid_ties(model)
+    model.graph.ClearField("value_info")  # intermediate shapes, which onnxruntime infers itself
     helper.set_model_props(model, {DESIGN: design, "input": "RGB, 0..1", "stride": "16"})
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
