@@ -229,9 +229,9 @@ def test_slow_network_gets_more_time(sink: RecordingSink) -> None:
 
     def slow(look: int) -> None:
         looks.append(look)
-        time.sleep(0.35)  # seven seconds by the session's clock
+        time.sleep(0.6)  # six seconds by the session's clock
 
-    live = make_session(ToyCamera, sink, lambda: green_pipeline(PersonSegmenter(slow)), clock=FastClock(speed=20))
+    live = make_session(ToyCamera, sink, lambda: green_pipeline(PersonSegmenter(slow)), clock=FastClock(speed=10))
     with running(live):
         wait_for(lambda: len(looks) > 10, "ten looks")
         assert "for 5 s and" in last_error(live).text, "it was given up once, and no more"
