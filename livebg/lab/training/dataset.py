@@ -175,7 +175,7 @@ class Samples:
         else:
             return sample
         person = Cutout(jitter_color(foreground(sample.picture, sample.alpha), draw, 0.7), sample.alpha)
-        return Sample(over(self._lit(background, person, draw), person)[0], sample.alpha)
+        return Sample(over(self._camouflaged(background, person, draw), person)[0], sample.alpha)
 
     def _with_objects_behind(self, sample: Sample, draw: Random) -> Sample:
         """Paste one or two objects between the people and their background."""
@@ -192,9 +192,9 @@ class Samples:
         for number in range(count):
             room, person = self._person(room, draw, far=far, beside=number > 0)
             people.append(person)
-        return Sample(*over(self._lit(room, people[0], draw), *reversed(people)))
+        return Sample(*over(self._camouflaged(room, people[0], draw), *reversed(people)))
 
-    def _lit(self, background: Picture, person: Cutout, draw: Random) -> Picture:
+    def _camouflaged(self, background: Picture, person: Cutout, draw: Random) -> Picture:
         return camouflage(background, person, draw) if draw.random() < self._mix.camouflaged else background
 
     def _person(self, room: Picture, draw: Random, *, far: bool, beside: bool) -> tuple[Picture, Cutout]:
