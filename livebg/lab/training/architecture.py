@@ -206,7 +206,7 @@ def skip_dead_blocks(net: LivebgNet, pictures: Iterable[Tensor]) -> int:
 
     No gradient reaches such a block, so it stays dead.
     """
-    blocks = [block for block in net.modules() if isinstance(block, Rsu) and not block.skipped]
+    blocks = [block for block in net.modules() if isinstance(block, Rsu)]
     alive: set[nn.Module] = set()
 
     def watch(layer: nn.Module, _given: object, output: Tensor) -> None:

@@ -93,6 +93,11 @@ def simulate_camera(picture: Picture, draw: Random, strength: float = 1.0, *, gr
     return picture
 
 
+def outline_points(people: Alpha) -> NDArray[np.int64]:
+    """Return the (row, column) of the pixels on the outline of people, from top to bottom. Shape (points, 2)."""
+    return np.argwhere(cv2.Canny(people, 100, 200))
+
+
 def random_view(room: Picture, draw: Random, size: Size) -> Picture:
     """Return a random crop of a room at the frame's size, in different light, sometimes out of focus."""
     height, width = room.shape[:2]
@@ -112,11 +117,11 @@ def camouflage(background: Picture, person: Cutout, draw: Random) -> Picture:
 
     Dark hair in a dark room and a white shirt before a white wall are difficult, and rare by chance.
     """
-    outline = np.argwhere(cv2.Canny(person.alpha, 100, 200))
-    if not len(outline):
+    points = outline_points(person.alpha)
+    if not len(points):
         return background
     reach = min(person.alpha.shape) // 10
-    y, x = outline[int(draw.integers(len(outline)))]
+    y, x = points[int(draw.integers(len(points)))]
     place = slice(max(y - reach, 0), y + reach + 1), slice(max(x - reach, 0), x + reach + 1)
     color = np.average(person.rgb[place], axis=(0, 1), weights=np.stack([person.alpha[place]] * 3, axis=2) + 1e-3)
     gains = ((color + _DARKEST) / (background[place].mean(axis=(0, 1)) + _DARKEST)) ** draw.uniform(0.5, 1.0)
@@ -163,11 +168,11 @@ def paste_objects(picture: Picture, rooms: Store, draw: Random, most: int, peopl
     With the alpha of ``people`` (h, w), half of the objects are centered on their outline: what is directly behind a head is not
     its hair or hat.
     """
-    outline = np.argwhere(cv2.Canny(people, 100, 200)) if people is not None else ()
+    points = outline_points(people) if people is not None else ()
     for _ in range(int(draw.integers(1, most + 1))):
         center = None
-        if len(outline) and draw.random() < _AT_OUTLINE:
-            y, x = outline[int(draw.integers(len(outline)))]
+        if len(points) and draw.random() < _AT_OUTLINE:
+            y, x = points[int(draw.integers(len(points)))]
             center = float(x), float(y)
         picture = _add_clutter(picture, rooms[int(draw.integers(len(rooms)))], draw, center)
     return picture

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.lab.training.augmentation import Alpha, Random
+from livebg.lab.training.augmentation import Alpha, Random, outline_points
 from livebg.lab.training.pixel_store import Picture, Size
 from livebg.synthetic import Box
 
@@ -122,11 +122,11 @@ def bulge(rgba: Picture, draw: Random) -> Picture:
     What is behind a head is not its hair; the color and shape of an object alone would make it a part of the background.
     """
     radius = rgba.shape[0] * draw.uniform(*_BULGE_RADII)
-    inside = cv2.erode(rgba[..., 3], np.ones((int(_BULGE_DEPTH * radius),) * 2, np.uint8))
-    outline = np.argwhere(cv2.Canny(inside, 100, 200))
-    if not len(outline):
+    inside = np.asarray(cv2.erode(rgba[..., 3], np.ones((int(_BULGE_DEPTH * radius),) * 2, np.uint8)), np.uint8)
+    points = outline_points(inside).astype(np.float32)
+    if not len(points):
         return rgba
-    center_y, center_x = outline.astype(np.float32)[min(draw.integers(len(outline), size=2))]  # rows from the top
+    center_y, center_x = points[min(draw.integers(len(points), size=2))]  # the higher one of two
     y, x = np.indices(rgba.shape[:2], np.float32)
     distance = ((x - center_x) ** 2 + (y - center_y) ** 2) / np.float32(radius**2)
     pull = 1 - np.float32(draw.uniform(*_BULGE_STRENGTHS)) * np.maximum(1 - distance, 0) ** 2
