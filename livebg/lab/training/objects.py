@@ -18,6 +18,8 @@ _AT_OUTLINE: Final = 0.5
 """Share of the objects behind people that are centered on their outline."""
 _STRIPED: Final = 0.35
 """Share of the objects with stripes in folds, like flags and curtains."""
+_CANTON: Final = 0.5
+"""Share of the stripes that leave out a corner of another color, with dots, like those of flags with stars."""
 _HAT_HALF_WIDTHS, _HAT_ABOVE, _HAT_BELOW = (0.45, 0.85), (0.0, 0.6), (0.2, 0.6)
 """Ranges relative to the width of the head, the last two from its top edge."""
 _OPAQUE: Final = 127
@@ -47,13 +49,13 @@ def _add_clutter(room: Picture, other: Picture, draw: Random, center: tuple[floa
     ``center`` is its (x, y) in pixels; None places it anywhere, or where furniture, flags and curtains are.
     """
     height, width = room.shape[:2]
-    tall = height * float(np.exp(draw.uniform(np.log(0.25), np.log(1.2))))
+    tall = height * float(np.exp(draw.uniform(np.log(0.3), np.log(1.8))))
     wide = tall * float(np.exp(draw.uniform(np.log(0.15), np.log(1.0))))
     x = draw.choice((0.0, 1.0)) + draw.normal(0, 0.04) if draw.random() < _AT_EDGE else draw.uniform(0.0, 1.0)
     half, kind = tall / height / 2, draw.random()
     y = draw.uniform(0.2, 1.0) if kind < _FLOATING else half if kind < _FLOATING + _HANGING else 1 - half
-    outline = _random_outline(draw) * (wide / 2, tall / 2) + (center or (x * width, y * height))
-    return _paste(room, other, outline, draw)[0]
+    outline = _turn(_random_outline(draw) * (wide / 2, tall / 2), draw.normal(0, 0.2))
+    return _paste(room, other, outline + (center or (x * width, y * height)), draw)[0]
 
 
 def paste_objects(picture: Picture, rooms: Store, draw: Random, most: int, people: Alpha | None = None) -> Picture:
@@ -126,7 +128,8 @@ def _paste(room: Picture, other: Picture, outline: NDArray[np.float64], draw: Ra
     mask = np.zeros((height, width), np.uint8)
     cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
     mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), float(draw.uniform(0.3, 1.0))), np.uint8)
-    texture = _folded_stripes(draw, (width, height)) if draw.random() < _STRIPED else random_view(other, draw, (width, height))
+    is_striped, center = draw.random() < _STRIPED, outline.mean(axis=0)
+    texture = _folded_stripes(draw, (width, height), center) if is_striped else random_view(other, draw, (width, height))
     texture = texture.astype(np.float32)
     if draw.random() < 0.5:
         texture = draw.uniform(0, 255, 3).astype(np.float32) + (texture - texture.mean(axis=(0, 1))) * draw.uniform(0.0, 0.5)
@@ -134,17 +137,24 @@ def _paste(room: Picture, other: Picture, outline: NDArray[np.float64], draw: Ra
     return np.asarray(np.clip(room + alpha * (texture - room), 0, 255), np.uint8), mask
 
 
-def _folded_stripes(draw: Random, size: Size) -> Picture:
-    """Return stripes of two or three colors, in any direction, on cloth with folds. RGB, uint8 (height, width, 3)."""
+def _folded_stripes(draw: Random, size: Size, corner: NDArray[np.float64]) -> Picture:
+    """Return stripes of two or three colors, in any direction, on cloth with folds. RGB, uint8 (height, width, 3).
+
+    Half of them are interrupted by a dark or light field with dots, which starts at ``corner`` (x, y).
+    """
     width, height = size
     angle = draw.uniform(0, np.pi)
-    y, x = np.mgrid[:height, :width].astype(np.float32)
+    y, x = np.mgrid[:height, :width].astype(np.float32) - corner[::-1, None, None].astype(np.float32)
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     folds = np.sin(across / (height * draw.uniform(0.05, 0.3)) + draw.uniform(0, 2 * np.pi))
     stripe = height * np.exp(draw.uniform(np.log(0.02), np.log(0.3)))
     colors = draw.uniform(0, 255, (int(draw.integers(2, 4)), 3))
-    numbers = np.floor(along / stripe + folds * draw.uniform(0, 0.8)).astype(int)
-    shaded = colors[numbers % len(colors)] * (1 + draw.uniform(0, 0.35) * folds)[..., None]
+    numbers = np.floor(along / stripe + folds * draw.uniform(0, 0.8)).astype(int) % len(colors)
+    if draw.random() < _CANTON:
+        dots = np.cos(along / stripe * np.pi) + np.cos(across / stripe * np.pi) > draw.uniform(0.5, 2)
+        colors = np.vstack((colors, draw.uniform(0, 255, (2, 3))))
+        numbers = np.where((along > 0) & (across > 0), len(colors) - 2 + dots, numbers)
+    shaded = colors[numbers] * (1 + draw.uniform(0, 0.35) * folds)[..., None]
     return np.asarray(np.clip(shaded, 0, 255), np.uint8)
 
 
@@ -157,5 +167,9 @@ def _random_outline(draw: Random) -> NDArray[np.float64]:
         points = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * draw.uniform(0.6, 1, (4, 1) if draw.random() < 0.5 else (1, 1))
     elif kind < 0.8:
         points = points * draw.uniform(0.5, 1, (len(points), 1))
-    turn = draw.normal(0, 0.15)
-    return np.asarray(points @ np.array([(np.cos(turn), -np.sin(turn)), (np.sin(turn), np.cos(turn))]))
+    return _turn(points, draw.normal(0, 0.15))
+
+
+def _turn(points: NDArray[np.float64], angle: float) -> NDArray[np.float64]:
+    """Rotate points (n, 2) about (0, 0) by an angle in radians."""
+    return np.asarray(points @ np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))]))
