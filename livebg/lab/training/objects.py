@@ -49,7 +49,7 @@ def _add_clutter(room: Picture, other: Picture, draw: Random, center: tuple[floa
     ``center`` is its (x, y) in pixels; None places it anywhere, or where furniture, flags and curtains are.
     """
     height, width = room.shape[:2]
-    tall = height * float(np.exp(draw.uniform(np.log(0.3), np.log(1.8))))
+    tall = height * float(np.exp(draw.uniform(np.log(0.25), np.log(1.2))))
     wide = tall * float(np.exp(draw.uniform(np.log(0.15), np.log(1.0))))
     x = draw.choice((0.0, 1.0)) + draw.normal(0, 0.04) if draw.random() < _AT_EDGE else draw.uniform(0.0, 1.0)
     half, kind = tall / height / 2, draw.random()
