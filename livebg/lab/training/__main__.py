@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 import typer
 
 from livebg.errors import LivebgError
+from livebg.lab.evaluation.networks import candidate
 from livebg.lab.training.export import export
+from livebg.lab.training.hard_examples import weigh_photos
 from livebg.lab.training.loader import COURSES
 from livebg.lab.training.prepare import prepare
 from livebg.lab.training.pseudo_labels import PseudoLabeler
@@ -42,6 +44,15 @@ LABELLER = typer.Option(help="Matting network (ONNX) that refines masks and labe
 def prepare_command(data: Data, out: Prepared, labeller: Annotated[Path, LABELLER]) -> None:
     """Convert data sets to pictures with soft alpha. Needed once."""
     prepare(data, out, PseudoLabeler(labeller))
+
+
+@app.command("weigh")
+def weigh_command(
+    pictures_in: Prepared, network: Annotated[str, typer.Argument(help="Network to evaluate: a name or an ONNX file.")]
+) -> None:
+    """Draw photos that a network segments poorly more often in later trainings."""
+    for name, overlap in weigh_photos(pictures_in, candidate(network).open()):
+        typer.echo(f"{name}: IoU {overlap:.4f}")
 
 
 @app.command("train")

@@ -127,7 +127,7 @@ class Samples:
         ] or list(stores)
         weights = np.array([len(stores[name]) ** _COUNT_POWER * _SET_WEIGHTS.get(name.partition(".")[2], 1.0) for name in names])
         name = str(draw.choice(names, p=weights / weights.sum()))
-        return name, int(draw.integers(len(stores[name])))
+        return name, int(draw.choice(len(stores[name]), p=stores[name].chances))
 
     def _photo(self, name: str, index: int, draw: Random, size: Size) -> Sample:
         """Return a photo, cropped, whole or surrounded by its reflection, with its own background or another one."""

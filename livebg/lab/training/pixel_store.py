@@ -13,7 +13,7 @@ Picture = NDArray[np.uint8]
 Size = tuple[int, int]
 """Width, height."""
 
-PIXELS, INDEX = "pixels.npy", "index.json"
+PIXELS, INDEX, WEIGHTS = "pixels.npy", "index.json", "weights.npy"
 
 
 class Store:
@@ -24,6 +24,8 @@ class Store:
         self._pixels = np.load(folder / PIXELS, mmap_mode="r")
         entries = json.loads((folder / INDEX).read_text())
         self.names: list[str] = [name for name, _, _ in entries]
+        self.chances: NDArray[np.float64] | None = np.load(folder / WEIGHTS) if (folder / WEIGHTS).exists() else None
+        """Probability with which to draw each picture, (pictures,); None if they are equal."""
         self._entries: list[tuple[int, list[int]]] = [(start, shape) for _, start, shape in entries]
 
     def __len__(self) -> int:
@@ -51,3 +53,8 @@ def write_store(folder: Path, pictures: Iterable[tuple[str, Picture]]) -> int:
     np.save(folder / PIXELS, np.concatenate(chunks) if chunks else np.empty(0, np.uint8))
     (folder / INDEX).write_text(json.dumps(entries))
     return len(entries)
+
+
+def write_weights(folder: Path, weights: NDArray[np.float64]) -> None:
+    """Set the weights, (pictures,), with which to draw the pictures of a store."""
+    np.save(folder / WEIGHTS, weights / weights.sum())

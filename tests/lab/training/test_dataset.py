@@ -14,15 +14,18 @@ from typer.testing import CliRunner
 pytest.importorskip("torch", reason="training needs the extra livebg[train]")
 
 from livebg.lab.evaluation.holdout import held_out_keys
+from livebg.lab.evaluation.networks import Network, Rgb
 from livebg.lab.training import framing
 from livebg.lab.training.__main__ import app
 from livebg.lab.training.augmentation import camouflage, simulate_camera
 from livebg.lab.training.dataset import Mix, Sample, Samples
+from livebg.lab.training.hard_examples import weigh_photos
 from livebg.lab.training.objects import add_furniture, put_on_hat
 from livebg.lab.training.pixel_store import Store, write_store
 from livebg.lab.training.prepare import prepare
 from livebg.lab.training.pseudo_labels import PseudoLabeler, agreed, foreground
 from livebg.models.registry import unknown_card
+from livebg.segmentation.onnx_model import Size
 from livebg.segmentation.u2net import U2NetSegmenter
 from livebg.synthetic import Cutout, blob_person, over, procedural_room
 from tests.support.evaluation_data import save_archive
@@ -283,6 +286,43 @@ def test_share_of_the_photos_with_hats(stores: Path) -> None:
 
     assert hats(0.0) == 0
     assert hats(1.0) > 15
+
+
+class OnlyWhite(Network):
+    """Classifies white as a person."""
+
+    name = "only white"
+
+    def input_size(self, width: int, height: int, wanted: Size | None = None) -> Size:
+        return wanted or (width, height)
+
+    def alpha(self, image: Rgb) -> NDArray[np.float32]:
+        return np.asarray(image.min(axis=2), np.float32) / np.float32(255)
+
+
+def test_photos_that_a_network_misses_are_drawn_five_times_as_often(stores: Path) -> None:
+    white = _bust(60)
+    red = white.copy()
+    red[..., 1:3] = 0
+    write_store(stores / "photos.portraits", [("white", white), ("red", red)])
+    assert dict(weigh_photos(stores, OnlyWhite())) == {"photos.portraits": 0.5}
+    mix = Mix(photos=1.0, whole=1.0, hats=0.0, replaced=0.0, behind=0.0, augmentation_strength=0.0)
+    samples, draw = Samples(stores, mix), np.random.default_rng(0)
+    drawn = [samples.draw(draw, (64, 48)).picture for _ in range(300)]
+    assert 3.5 < 300 / sum(bool(picture[..., 1].any()) for picture in drawn) - 1 < 7
+
+
+def test_all_photos_are_drawn_equally_often_after_weighing_with_a_perfect_network(stores: Path) -> None:
+    write_store(stores / "photos.portraits", [("white", _bust(60)), ("other", _bust(80))])
+    list(weigh_photos(stores, OnlyWhite()))
+    chances = Store(stores / "photos.portraits").chances
+    assert chances is not None
+    assert chances.tolist() == [0.5, 0.5]
+
+
+def test_weighing_needs_photos(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="prepare"):
+        list(weigh_photos(tmp_path, OnlyWhite()))
 
 
 @pytest.mark.parametrize("is_cut", [True, False])
