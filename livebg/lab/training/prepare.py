@@ -55,6 +55,9 @@ BLACK = 24
 """Rows of a clip that are nowhere brighter than this belong to a black bar."""
 PAPER = 60
 """Maximum difference in levels of a plain background from the first row's median: includes shadows, but not an arm."""
+MISLABELED = Path(__file__).with_name("mislabeled.txt")
+"""Pictures to leave out, ``store/name`` in each line: their labels lack people in the background, most of the person or of the
+hair, or contain a monitor. They were found by eye among those that the network segments worst."""
 FIGURE_LEAST = 0.04
 """Minimum share of a labeled picture that its person covers."""
 ONE_PIECE = 0.95
@@ -177,11 +180,12 @@ def whole_figures(pictures: Iterator[tuple[str, Picture]]) -> Iterator[tuple[str
 
 
 def prepare(data: Path, out: Path, labeller: PseudoLabeler) -> dict[str, int]:
-    """Write every store that is missing under ``out``. Returns the number of pictures in each."""
-    counts = {}
+    """Write every store that is missing under ``out``, without mislabeled pictures. Return the number of pictures in each."""
+    counts, mislabeled = {}, set(MISLABELED.read_text(encoding="utf-8").split())
     for name, pictures in _stores(data, out, labeller).items():
         if not (out / name / INDEX).exists():
-            counts[name] = write_store(out / name, pictures())
+            labeled = ((stem, picture) for stem, picture in pictures() if f"{name}/{stem}" not in mislabeled)
+            counts[name] = write_store(out / name, labeled)
             log.info("%s: %d pictures", name, counts[name])
     return counts
 

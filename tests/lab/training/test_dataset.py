@@ -22,7 +22,7 @@ from livebg.lab.training.dataset import Mix, Sample, Samples
 from livebg.lab.training.hard_examples import weigh_photos
 from livebg.lab.training.objects import add_furniture, put_on_hat
 from livebg.lab.training.pixel_store import Store, write_store
-from livebg.lab.training.prepare import prepare
+from livebg.lab.training.prepare import MISLABELED, PHOTOS, prepare
 from livebg.lab.training.pseudo_labels import PseudoLabeler, agreed, foreground
 from livebg.models.registry import unknown_card
 from livebg.segmentation.onnx_model import Size
@@ -110,6 +110,14 @@ def test_prepare_excludes_held_out_pictures(data: Path, tmp_path: Path) -> None:
     _, mask = red_person()
     assert person.shape == (120, 96, 4)
     assert np.abs(person[..., 3].astype(int) - mask).mean() < 4
+
+
+def test_prepare_leaves_out_mislabeled_pictures(data: Path, tmp_path: Path) -> None:
+    store, name = MISLABELED.read_text().split()[-1].split("/")
+    save_archive(data / "people" / f"{store.removeprefix(PHOTOS)}.zip", [name, *(f"b{number:03}0" for number in range(9))])
+    counts = prepare(data, tmp_path / "prepared", PseudoLabeler(toy_labeller(tmp_path / "labeller.onnx")))
+    assert counts[store] >= 8
+    assert name not in Store(tmp_path / "prepared" / store).names
 
 
 def test_make_goes_from_data_to_network(data: Path, tmp_path: Path) -> None:
