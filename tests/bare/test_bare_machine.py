@@ -118,13 +118,13 @@ def test_score_examples_work(line: str, machine: BareMachine, work: Path) -> Non
 
 def test_live_run_without_camera_accepts_commands(machine: BareMachine, work: Path, material: Path) -> None:
     shutil.copytree(material, work, dirs_exist_ok=True)
-    steps = "\n".join(f'{line} >> said.log 2>&1; echo "$? {line}"' for line in STEERED)
+    steps = "\n".join(f'{line} >> steered.log 2>&1; echo "$? {line}"' for line in STEERED)
     script = f"""{LIVE_RUN} > run.log 2>&1 &
         for second in $(seq 120); do livebg status --json | grep -q '"state": "live"' && break; sleep 1; done 2> waiting.log
         {steps}
-        {STOP} >> said.log 2>&1; echo "$? {STOP}"
+        {STOP} >> steered.log 2>&1; echo "$? {STOP}"
         wait $!; echo "$? {LIVE_RUN}"
-        cat said.log run.log >&2"""
+        cat steered.log run.log >&2"""
     done = run_offline(machine, work, script)
     received = [line.split(" ", 1) for line in done.out.splitlines()]
     assert {line: code for code, line in received} == dict.fromkeys([*STEERED, STOP, LIVE_RUN], "0"), done.text

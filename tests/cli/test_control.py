@@ -57,7 +57,7 @@ class RunningDaemon:
     def mode(self) -> str:
         return str(self.cli.livebg("status", "--json").json_lines[0]["mode"])
 
-    def tell(self, *arguments: str) -> str:
+    def send(self, *arguments: str) -> str:
         """Run a command and return its output."""
         result = self.cli.livebg(*arguments)
         assert (result.code, result.err) == (0, "")
@@ -88,27 +88,27 @@ def daemon(cli: LivebgCli) -> Iterator[RunningDaemon]:
 
 
 def test_commands_take_effect(daemon: RunningDaemon) -> None:
-    assert daemon.tell("off") == EFFECT_OFF
+    assert daemon.send("off") == EFFECT_OFF
     assert daemon.mode() == "none"
-    assert daemon.tell("on") == BLURRED
+    assert daemon.send("on") == BLURRED
     assert daemon.mode() == "portrait"
-    assert daemon.tell("toggle") == EFFECT_OFF
-    assert daemon.tell("toggle") == BLURRED
-    assert daemon.tell("pause") == "Paused, camera released. Run `livebg resume` to continue."
+    assert daemon.send("toggle") == EFFECT_OFF
+    assert daemon.send("toggle") == BLURRED
+    assert daemon.send("pause") == "Paused, camera released. Run `livebg resume` to continue."
     assert daemon.until("paused")["camera"]["name"] is None
-    assert daemon.tell("resume") == BLURRED
+    assert daemon.send("resume") == BLURRED
     assert daemon.until("live")["camera"]["name"] == "clip.mp4 in a loop"
-    assert daemon.tell("mode", "greenscreen") == "Mode greenscreen, color #00ff00."
+    assert daemon.send("mode", "greenscreen") == "Mode greenscreen, color #00ff00."
     assert daemon.mode() == "greenscreen"
-    assert daemon.tell("mode", "matte") == "Mode matte."
+    assert daemon.send("mode", "matte") == "Mode matte."
     save_photo(daemon.cli.folder / "photo.png")
-    assert daemon.tell("background", "photo.png") == f"Mode background, {daemon.cli.folder / 'photo.png'}."
-    assert daemon.tell("background", "#ff0000") == "Mode background, #ff0000."
-    assert daemon.tell("background", BUILTIN_BACKGROUNDS[0]) == f"Mode background, {BUILTIN_BACKGROUNDS[0]}."
-    assert daemon.tell("set", "effect.mode=portrait", "effect.blur=0.1") == (
+    assert daemon.send("background", "photo.png") == f"Mode background, {daemon.cli.folder / 'photo.png'}."
+    assert daemon.send("background", "#ff0000") == "Mode background, #ff0000."
+    assert daemon.send("background", BUILTIN_BACKGROUNDS[0]) == f"Mode background, {BUILTIN_BACKGROUNDS[0]}."
+    assert daemon.send("set", "effect.mode=portrait", "effect.blur=0.1") == (
         "Changed effect.mode, effect.blur. Mode portrait, blur width 0.1 of the frame height."
     )
-    assert daemon.tell("reload") == "Nothing changed. Mode portrait, blur width 0.1 of the frame height."
+    assert daemon.send("reload") == "Nothing changed. Mode portrait, blur width 0.1 of the frame height."
     assert daemon.until("live")["mode"] == "portrait"
     assert "Traceback" not in daemon.stop()
 
@@ -133,27 +133,27 @@ def test_rejected_command_reports_error_and_exit_code(daemon: RunningDaemon, com
     assert daemon.until("live")["mode"] == "portrait"
 
 
-def refused(said: CommandResult, code: int = 2) -> str:
-    assert said.code == code, said
-    return said.error_line
+def refused(result: CommandResult, code: int = 2) -> str:
+    assert result.code == code, result
+    return result.error_line
 
 
 def test_choices_survive_restart_but_off_does_not(cli: LivebgCli) -> None:
     daemon = RunningDaemon(cli)
-    daemon.tell("background", "#ff0000")
-    daemon.tell("off")
+    daemon.send("background", "#ff0000")
+    daemon.send("off")
     daemon.stop()
     choices = cli.folder.parent / "state" / "livebg" / "choices.json"
     assert json.loads(choices.read_text())["effect.mode"] == {"value": "background", "file": None}
     daemon.start()
     assert daemon.mode() == "background"
     save_photo(cli.folder / "photo.png")
-    daemon.tell("background", "photo.png")
+    daemon.send("background", "photo.png")
     daemon.stop()
     (cli.folder / "photo.png").unlink()
     daemon.start()
     assert daemon.mode() == "background"
-    assert daemon.tell("on") == "Mode background, #204060."
+    assert daemon.send("on") == "Mode background, #204060."
     assert "Ignoring the saved effect.background: " in daemon.stop()
     choices.write_text('{"effect.mode": {"value": "none"}}')
     daemon.start()
@@ -169,14 +169,14 @@ def test_global_shortcuts_pause_and_change_presets(cli: LivebgCli, monkeypatch: 
         daemon = RunningDaemon(cli)
         assert portal.calls == []  # nothing before the user asks for it
         assert len(request("set_up_shortcuts", timeout=PATIENCE)["shortcuts"]) == 2
-        daemon.tell("off")
+        daemon.send("off")
         portal.press("pause_or_resume")
         daemon.until("paused")
         portal.press("pause_or_resume")
         assert daemon.until("live")["mode"] == "portrait"
-        daemon.tell("off")
+        daemon.send("off")
         portal.press("next_preset")
-        wait_until(lambda: "dark room (built in, current)" in daemon.tell("preset", "list"))
+        wait_until(lambda: "dark room (built in, current)" in daemon.send("preset", "list"))
         assert daemon.until("live")["mode"] == "portrait"
         assert "Traceback" not in daemon.stop()
         daemon.start()
@@ -192,7 +192,7 @@ def test_configuration_is_reloaded_on_command_and_sighup(daemon: RunningDaemon) 
     config = daemon.cli.folder.parent / "config" / "livebg" / "config.toml"
     config.parent.mkdir(parents=True)
     config.write_text('[effect]\nblur = 0.2\n[output]\nsize = "128x96"\n')
-    assert daemon.tell("reload") == (
+    assert daemon.send("reload") == (
         "Changed effect.blur. Mode portrait, blur width 0.2 of the frame height. Restart livebg to apply output.size."
     )
     config.write_text('[effect]\nmode = "none"\n')
@@ -203,7 +203,7 @@ def test_configuration_is_reloaded_on_command_and_sighup(daemon: RunningDaemon) 
     wait_until(lambda: daemon.mode() == "greenscreen")
     config.write_text("[effect")
     daemon.process.send_signal(signal.SIGHUP)
-    daemon.tell("set", "effect.blur=0.3")
+    daemon.send("set", "effect.blur=0.3")
     time.sleep(0.3)
     assert "Reloading the configuration failed; the settings are unchanged" in daemon.stop()
 
@@ -225,7 +225,7 @@ def test_daemon_ends_when_its_terminal_closes(cli: LivebgCli) -> None:
     try:
         RunningDaemon.until(AttachedDaemon(cli), "live")
         process.send_signal(signal.SIGHUP)
-        assert AttachedDaemon(cli).tell("reload") == f"Nothing changed. {BLURRED}"  # keeps running while the terminal exists
+        assert AttachedDaemon(cli).send("reload") == f"Nothing changed. {BLURRED}"  # keeps running while the terminal exists
         os.close(master)
         process.wait(PATIENCE)
     finally:

@@ -204,7 +204,7 @@ def test_mode_none_is_rejected_from_every_source(config: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[effect]\nblur = 2", "Invalid value 2 for effect.blur (from {}). It should be less than or equal to 1"),
         ("[effect]\nblur = nan", "Invalid value nan for effect.blur (from {}). It should be less than or equal to 1"),
@@ -226,9 +226,9 @@ def test_mode_none_is_rejected_from_every_source(config: Path, monkeypatch: pyte
         ("effect = 3", "Invalid value 3 for effect (from {}). It should be a table, [effect], with settings below it"),
     ],
 )
-def test_invalid_value_error_explains_expected_value(text: str, said: str, config: Path) -> None:
+def test_invalid_value_error_explains_expected_value(text: str, message: str, config: Path) -> None:
     config.write_text(text)
-    assert config_error(config).startswith(said.format(config))
+    assert config_error(config).startswith(message.format(config))
 
 
 def test_invalid_value_error_names_its_source(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:

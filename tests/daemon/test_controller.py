@@ -188,7 +188,7 @@ def test_background_sets_its_mode(harness: ControllerHarness) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "kind"),
+    ("values", "kind"),
     [
         ({"effect.background": MISSING}, ConfigError),
         ({"model.name": BROKEN}, ModelError),
@@ -199,13 +199,13 @@ def test_background_sets_its_mode(harness: ControllerHarness) -> None:
 )
 @pytest.mark.parametrize("shown", [False, True])
 def test_failed_command_changes_nothing(
-    harness: ControllerHarness, said: dict[str, Any], kind: type[LivebgError], shown: bool
+    harness: ControllerHarness, values: dict[str, Any], kind: type[LivebgError], shown: bool
 ) -> None:
     if shown:
         harness.controller.off(CONSENT)
     before, reported = harness.controller.settings, list(harness.session.calls)
     with pytest.raises(kind):
-        harness.controller.set(said)
+        harness.controller.set(values)
     assert (harness.controller.settings, harness.session.calls, harness.kept) == (before, reported, {})
     assert harness.controller.set({"effect.blur": 0.5}).changed == ("effect.blur",)
 
@@ -243,7 +243,7 @@ def test_values_are_parsed_like_in_file_without_quotes(harness: ControllerHarnes
 
 
 @pytest.mark.parametrize(
-    ("said", "sentence"),
+    ("values", "sentence"),
     [
         ({"effect.blurr": "1"}, "Unknown key effect.blurr. Did you mean effect.blur?"),
         ({"blur": "1"}, "Unknown key blur. Did you mean effect.blur?"),
@@ -269,9 +269,9 @@ def test_values_are_parsed_like_in_file_without_quotes(harness: ControllerHarnes
     ],
     ids=range(12),
 )
-def test_invalid_setting_fails_with_clear_message(harness: ControllerHarness, said: dict[str, Any], sentence: str) -> None:
+def test_invalid_setting_fails_with_clear_message(harness: ControllerHarness, values: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        harness.controller.set(said)
+        harness.controller.set(values)
     assert str(caught.value).startswith(sentence)
     assert len(str(caught.value)) < 300
     assert harness.session.calls == []

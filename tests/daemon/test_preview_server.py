@@ -117,10 +117,10 @@ def test_other_version_and_command_are_rejected(preview: PreviewSession) -> None
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=300))
-def test_random_bytes_are_rejected_line_by_line(shared_session: PreviewSession, said: bytes) -> None:
+def test_random_bytes_are_rejected_line_by_line(shared_session: PreviewSession, data: bytes) -> None:
     with RawClient(shared_session.path) as client:
-        client.socket.sendall(said + b"\n")
-        for _ in range(said.count(b"\n") + 1):
+        client.socket.sendall(data + b"\n")
+        for _ in range(data.count(b"\n") + 1):
             error_of(client.line())
     assert shared_session.live.audience.count == 0
 
@@ -160,10 +160,10 @@ def test_slow_client_gets_newest_picture(preview: PreviewSession) -> None:
     assert all(later > earlier + 1 for earlier, later in itertools.pairwise(numbers))
 
 
-@pytest.mark.parametrize("said", [b"", b"{", b'{"version": 2, "command": "look"', b"x" * 100_000])
-def test_client_that_disconnects_early_is_dropped(preview: PreviewSession, said: bytes, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("data", [b"", b"{", b'{"version": 2, "command": "look"', b"x" * 100_000])
+def test_client_that_disconnects_early_is_dropped(preview: PreviewSession, data: bytes, caplog: pytest.LogCaptureFixture) -> None:
     with RawClient(preview.path) as client:
-        client.socket.sendall(said)
+        client.socket.sendall(data)
     with RawClient(preview.path) as client:  # also during an answer
         client.ask("composite", "alpha", "original")
         client.socket.recv(10)

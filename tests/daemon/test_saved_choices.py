@@ -137,8 +137,8 @@ def test_each_settings_source_overrides_the_previous(tmp_path: Path, monkeypatch
     layers = SettingsLayers.start({"effect.background": "option.png", "camera.device": None}, config, earlier)
     effect = layers.settings().effect
     assert (effect.blur, effect.screen, effect.mode, effect.background) == (0.1, "#222222", "portrait", "option.png")
-    output = layers.with_overrides({"effect.background": "said.png"})
-    assert output.settings().effect.background == "said.png"
+    output = layers.with_overrides({"effect.background": "chosen.png"})
+    assert output.settings().effect.background == "chosen.png"
     assert layers.settings().effect.background == "option.png"  # no command is permanent
 
 

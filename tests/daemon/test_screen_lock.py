@@ -90,17 +90,17 @@ class FakeLogind:
         self._connection.close()
 
 
-def wait_for_listener(say: Callable[[bool], None], told: list[bool]) -> None:
+def wait_for_listener(emit: Callable[[bool], None], states: list[bool]) -> None:
     """Repeat locked until it is received, since listening starts asynchronously, then send unlocked."""
 
     def again() -> bool:
-        say(True)
-        return bool(told)
+        emit(True)
+        return bool(states)
 
     wait_until(again)
-    say(False)
-    wait_until(lambda: told[-1] is False)
-    told.clear()
+    emit(False)
+    wait_until(lambda: states[-1] is False)
+    states.clear()
 
 
 @needs_bus
@@ -296,7 +296,7 @@ def test_missing_buses_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus")
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere/bus")
     before = threading.active_count()
-    with watch_screen_lock(True, lambda _locked: pytest.fail("nobody said so")):
+    with watch_screen_lock(True, lambda _locked: pytest.fail("no listener should be called")):
         pass
     assert threading.active_count() == before
 

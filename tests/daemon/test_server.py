@@ -92,7 +92,7 @@ OTHER_VERSION = "expected 2). Use the `livebg` command of the running release, o
 
 
 @pytest.mark.parametrize(
-    ("said", "sentence"),
+    ("line", "sentence"),
     [
         (b"hello", NO_OBJECT),
         (b"", NO_OBJECT),
@@ -127,9 +127,9 @@ OTHER_VERSION = "expected 2). Use the `livebg` command of the running release, o
     ],
     ids=range(24),
 )
-def test_invalid_request_is_rejected_and_connection_continues(said: bytes, sentence: str, path: Path) -> None:
+def test_invalid_request_is_rejected_and_connection_continues(line: bytes, sentence: str, path: Path) -> None:
     with LineClient(path) as caller:
-        caller.send(said.replace(b"\n", b"") + b"\n" + ASKED)
+        caller.send(line.replace(b"\n", b"") + b"\n" + ASKED)
         refusal = receive(caller)
         assert refusal["error"].startswith(sentence)
         assert refusal == {"version": 2, "ok": False, "error": refusal["error"], "exit_code": 2}

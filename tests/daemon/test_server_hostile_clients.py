@@ -72,9 +72,9 @@ REQUESTS = st.fixed_dictionaries(
 
 @settings(max_examples=150, deadline=None)
 @given(JSON | REQUESTS)
-def test_any_json_gets_one_line(shared_server: RunningServer, said: Any) -> None:
+def test_any_json_gets_one_line(shared_server: RunningServer, value: Any) -> None:
     with LineClient(shared_server.path) as caller:
-        caller.send(json.dumps(said).encode() + b"\n" + REQUEST)
+        caller.send(json.dumps(value).encode() + b"\n" + REQUEST)
         line = caller.readline()
         assert line == ANSWER or error_of(line)
         assert caller.readline() == ANSWER

@@ -79,7 +79,7 @@ class Storm:
     """Whether by the last answer the room may be seen."""
     hidden: list[tuple[float, float]] = field(default_factory=list)
     """Times at which it must not."""
-    said: int = 0
+    messages: int = 0
     _since: float = field(default_factory=time.monotonic)
 
     def send(self, caller: LineClient, message: bytes) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class Storm:
             held = CommandResult.from_dict(result)
             self.shown_now = not held.effect and not held.paused
         self._since = time.monotonic()
-        self.said += 1
+        self.messages += 1
         return answer
 
     def look_back(self) -> None:
@@ -186,8 +186,8 @@ VALID = st.one_of(
     ),
 )
 GARBAGE = st.one_of(
-    st.binary(max_size=200).map(lambda said: said.replace(b"\n", b"")),
-    JSON.map(lambda said: json.dumps(said).encode()),
+    st.binary(max_size=200).map(lambda value: value.replace(b"\n", b"")),
+    JSON.map(lambda value: json.dumps(value).encode()),
     st.builds(request, NAMES | JSON, JSON),
     st.builds(request, st.sampled_from(["mode", "background"]), st.fixed_dictionaries({"mode": JSON}, optional={"x": JSON})),
     st.builds(request, st.sampled_from(PRESET_COMMANDS), st.fixed_dictionaries({"name": JSON}, optional={"x": JSON})),
@@ -222,11 +222,11 @@ def test_room_stays_hidden_and_every_message_is_answered(storm: Storm, messages:
 
 def test_storm_was_large_and_output_never_stopped(storm: Storm, capsys: pytest.CaptureFixture[str]) -> None:
     """After the test above; and the observer has seen what there was to see."""
-    assert storm.said >= 1000
+    assert storm.messages >= 1000
     assert any(map(shows_room, storm.sink.composites))
     assert any(map(is_green, storm.sink.composites))
     with capsys.disabled():
-        print(f"\n{storm.said} messages, longest silence {storm.sink.longest_silence:.3f} s")  # noqa: T201
+        print(f"\n{storm.messages} messages, longest silence {storm.sink.longest_silence:.3f} s")  # noqa: T201
     assert storm.sink.longest_silence < SILENCE
     with LineClient(storm.path) as caller:
         for command in ("resume", "on"):
@@ -241,15 +241,15 @@ def test_1000_messages_leave_no_threads_or_descriptors(storm: Storm) -> None:
     messages = [request(command) for command in PLAIN] + [b"garbage", request("zebra"), request("mode", {"mode": "matte"})]
     messages += [request("set", {"settings": {"camera.mirror": mirror}}) for mirror in (True, False)]
 
-    def say(count: int) -> tuple[int, int]:
+    def send(count: int) -> tuple[int, int]:
         for number in range(count):
             with LineClient(storm.path) as caller:
                 storm.send(caller, messages[number % len(messages)])
         assert clients_are_gone()
         return threading.active_count(), open_files()
 
-    threads, files = say(22)
-    after = say(1001)
+    threads, files = send(22)
+    after = send(1001)
     assert after[0] <= threads
     assert after[1] <= files + 2  # a camera may be opened or closed at this moment
     storm.look_back()

@@ -81,7 +81,7 @@ def test_unknown_fields_are_ignored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "where"),
+    ("fields", "where"),
     [
         (replace(LIVE, state="dreaming").as_dict(), " field state"),  # type: ignore[arg-type]
         (LIVE.as_dict() | {"camera": {}}, " field camera.requested"),
@@ -90,7 +90,7 @@ def test_unknown_fields_are_ignored() -> None:
         (None, ""),
     ],
 )
-def test_invalid_status_fails(told: Any, where: str) -> None:
+def test_invalid_status_fails(fields: Any, where: str) -> None:
     with pytest.raises(LivebgError) as caught:
-        Status.from_dict(told)
+        Status.from_dict(fields)
     assert str(caught.value) == f"Incompatible livebg is running (unexpected status{where}). Restart it."

@@ -144,14 +144,14 @@ def test_firefox_sees_camera_through_portal(installed: BootedMachine, user: Gnom
     address = "http://127.0.0.1:8765/"
     firefox = installed.start(f"timeout 300 firefox-esr --no-remote --profile profile {address}", WAYLAND_DISPLAY="wayland-0")
     assert server.stdout is not None
-    told = json.loads(server.stdout.readline() or '{"error": "Firefox ended"}')
+    posted = json.loads(server.stdout.readline() or '{"error": "Firefox ended"}')
     if SCREENS:
         user.screenshot(Path(SCREENS, "firefox.png"))
     end(installed, firefox, "firefox-esr")
     end(installed, server, "page_server.py")
-    assert told.get("label") == "livebg", told
-    assert (told["width"], told["height"]) == (256, 256)
-    assert len({json.dumps(frame["pixels"]) for frame in told["frames"]}) > 10
+    assert posted.get("label") == "livebg", posted
+    assert (posted["width"], posted["height"]) == (256, 256)
+    assert len({json.dumps(frame["pixels"]) for frame in posted["frames"]}) > 10
 
 
 def end(machine: BootedMachine, program: subprocess.Popen[str], name: str) -> None:

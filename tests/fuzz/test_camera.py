@@ -87,13 +87,13 @@ class FaultyDriver(NonWaitingKernel):
     def __init__(self, device: FakeDevice, chance: random.Random) -> None:
         super().__init__(device)
         self._chance = chance
-        self.lies = 0
+        self.falsified = 0
 
     def ioctl(self, fd: int, request: int, argument: ctypes.Structure) -> None:
         super().ioctl(fd, request, argument)
         if isinstance(argument, abi.Buffer | abi.BufferType) or self._chance.random() < 0.7:
             return
-        self.lies += 1
+        self.falsified += 1
         size = ctypes.sizeof(argument)
         lie = mutate(ctypes.string_at(ctypes.addressof(argument), size), self._chance)[:size]
         ctypes.memmove(ctypes.addressof(argument), lie, len(lie))
@@ -106,7 +106,7 @@ class FaultyDriver(NonWaitingKernel):
 
 @pytest.mark.parametrize("stepwise", [(), (32, 640, 8, 24, 480, 8)])
 def test_mutated_driver_answers_are_handled(stepwise: tuple[int, ...], rounds: Rounds) -> None:
-    refused = opened = lies = 0
+    refused = opened = falsified = 0
     for chance in seeds(rounds(120), f"driver {stepwise}"):
         device = FakeDevice(modes=[Mode("YUYV", *SIZE, (Fraction(30), Fraction(15))), Mode("MJPG", 640, 480, (Fraction(30),))])
         device.stepwise = stepwise
@@ -122,10 +122,10 @@ def test_mutated_driver_answers_are_handled(stepwise: tuple[int, ...], rounds: R
             assert_sentence(error)
             refused += 1
         assert not kernel.open_fds, "a descriptor was left open"
-        lies += kernel.lies
+        falsified += kernel.falsified
     assert refused
     assert opened
-    assert lies
+    assert falsified
 
 
 class FaultyUsage(FakeUsage):

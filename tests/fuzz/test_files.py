@@ -123,14 +123,14 @@ def render_mutated(cli: LivebgCli, name: str, content: bytes, chance: random.Ran
     mode = chance.choice(("portrait", "greenscreen", "matte", "cutout"))
     first = cli.render(name, "--mode", mode, "--preset", "ultrafast", "--quiet")
     made = cli.files() - {name}
-    said = f"{name} {mode} {first}"
-    assert first.code in DOCUMENTED, said
-    assert all(is_sentence(line) for line in first.err.splitlines()), said
-    assert (first.code == 0) == (len(made) == 1), f"{said} left {made}"
+    case = f"{name} {mode} {first}"
+    assert first.code in DOCUMENTED, case
+    assert all(is_sentence(line) for line in first.err.splitlines()), case
+    assert (first.code == 0) == (len(made) == 1), f"{case} left {made}"
     output = cli.folder / (made.pop() if made else f"{path.stem}.{mode}.mp4")
     output.write_bytes(b"the user's own")
     again = cli.render(name, "-o", output.name, "--mode", mode, "--preset", "ultrafast", "--quiet")
-    assert again.code in DOCUMENTED[1:], f"{said}, then {again}"
+    assert again.code in DOCUMENTED[1:], f"{case}, then {again}"
     assert output.read_bytes() == b"the user's own"
     assert cli.files() == {name, output.name}
     output.unlink()

@@ -158,7 +158,7 @@ def test_huge_input_size_is_rejected(tmp_path: Path) -> None:
 
 
 def test_invalid_stride_metadata_is_ignored(tmp_path: Path) -> None:
-    folder = tmp_path / "said"
+    folder = tmp_path / "messages"
     folder.mkdir()
     for number, stride in enumerate((*STRIDES, "16")):
         ToyNetwork(metadata={"input": "0..1", "stride": stride}).write(folder / f"{number:02}.onnx")

@@ -52,12 +52,12 @@ def random_lines(chance: random.Random) -> bytes:
     return b"\n".join(lines) + b"\n"
 
 
-def mutate_value(told: Any, chance: random.Random) -> Any:
+def mutate_value(value: Any, chance: random.Random) -> Any:
     """A message in which one part has another value."""
-    if not isinstance(told, dict) or not told or chance.random() < 0.2:
+    if not isinstance(value, dict) or not value or chance.random() < 0.2:
         return chance.choice((None, True, -1, 1e308, "", "x" * 5000, "\x1b[31m\n", [], [{}], {}, {"": {}}, [[[[]]]], "\ud800"))
-    key = chance.choice(sorted(told))
-    return told | {key: mutate_value(told[key], chance)}
+    key = chance.choice(sorted(value))
+    return value | {key: mutate_value(value[key], chance)}
 
 
 def pieces(data: bytes, chance: random.Random) -> Iterator[bytes]:

@@ -21,8 +21,8 @@ def test_each_pause_waits_for_the_send_in_progress() -> None:
     barrier = SendBarrier(time)
     demand = Demand(time, [barrier])
     demand.update(watched=True)
-    told, answered = list[float](), dict[str, float]()
-    demand.listener = lambda _: told.append(round(time.monotonic(), 3))
+    changes, answered = list[float](), dict[str, float]()
+    demand.listener = lambda _: changes.append(round(time.monotonic(), 3))
 
     def send() -> None:
         with barrier.sending():
@@ -45,7 +45,7 @@ def test_each_pause_waits_for_the_send_in_progress() -> None:
         threads[0].start()
         wait_for(lambda: len(answered) == 2, "both answers")
     assert answered == {"pause": SEND_S, "lock": SEND_S}
-    assert told == [0.0, SEND_S / 2], "the camera and the microphone are turned off even if the output hangs"
+    assert changes == [0.0, SEND_S / 2], "the camera and the microphone are turned off even if the output hangs"
 
 
 def test_send_that_failed_is_over() -> None:

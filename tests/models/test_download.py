@@ -29,10 +29,10 @@ class Progress:
     """Records the progress calls."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[int, int]] = []
+        self.calls: list[tuple[int, int]] = []
 
     def __call__(self, done: int, total: int) -> None:
-        self.told.append((done, total))
+        self.calls.append((done, total))
 
 
 class Interrupting:
@@ -109,17 +109,17 @@ def test_pull_downloads_release(address: str, folder: Path) -> None:
     assert located.path == folder / "toy.onnx"
     assert located.path.read_bytes() == CONTENT
     assert files(folder) == ["toy.onnx"]
-    assert progress.told[0] == (0, len(CONTENT))
-    assert progress.told[-1] == (len(CONTENT), len(CONTENT))
-    assert progress.told == sorted(progress.told)
-    assert len(progress.told) > 3
+    assert progress.calls[0] == (0, len(CONTENT))
+    assert progress.calls[-1] == (len(CONTENT), len(CONTENT))
+    assert progress.calls == sorted(progress.calls)
+    assert len(progress.calls) > 3
 
 
 def test_valid_file_is_not_downloaded_again(address: str, folder: Path) -> None:
     pull(replace(CARD, url=f"{address}/whole"), folder)
     progress = Progress()
     pull(CARD, folder, progress)
-    assert progress.told == [(len(CONTENT), len(CONTENT))]
+    assert progress.calls == [(len(CONTENT), len(CONTENT))]
 
 
 def test_invalid_file_is_replaced(address: str, folder: Path) -> None:
@@ -154,7 +154,7 @@ def test_download_stops_at_registered_size(address: str, folder: Path) -> None:
     progress = Progress()
     with pytest.raises(ModelError, match="SHA-256"):
         pull(replace(CARD, url=f"{address}/long"), folder, progress)
-    assert len(progress.told) < 10
+    assert len(progress.calls) < 10
 
 
 def test_without_a_connection_it_tells_why_and_what_to_do(folder: Path) -> None:

@@ -22,9 +22,9 @@ NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
 def serve_answer(runtime: Path) -> Iterator[Callable[[bytes], Path]]:
     impostors: list[FakeServer] = []
 
-    def answer(said: bytes) -> Path:
+    def answer(data: bytes) -> Path:
         path = runtime / f"i{len(impostors)}"
-        impostors.append(FakeServer(path, said))
+        impostors.append(FakeServer(path, data))
         return path
 
     yield answer

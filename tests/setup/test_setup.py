@@ -259,10 +259,10 @@ def answer(patch: pytest.MonkeyPatch, text: str) -> None:
     patch.setattr("sys.stdin", io.StringIO(text))
 
 
-@pytest.mark.parametrize("said", ["n\n", "\n", "nein\n"])
-def test_answer_no_changes_nothing(sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+@pytest.mark.parametrize("line", ["n\n", "\n", "nein\n"])
+def test_answer_no_changes_nothing(sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     before = sandbox.tree()
-    answer(monkeypatch, said)
+    answer(monkeypatch, line)
     with pytest.raises(Cancelled, match="Nothing was changed"):
         set_up(sandbox.machine, "livebg", service=True, yes=False, dry_run=False)
     assert sandbox.tree() == before

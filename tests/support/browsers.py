@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 from tests.support.pipewire_desktop import Desktop
 
 _PAGE: Final = """<!doctype html><title>camera</title><video id=video autoplay muted playsinline></video><script>
-const tell = (what) => fetch("/told", {method: "POST", body: JSON.stringify(what)});
+const post = (what) => fetch("/posted", {method: "POST", body: JSON.stringify(what)});
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 const open = async (video) => {  // a browser that has just started may not have heard of the camera yet
   for (let tries = 0; ; tries++) {
@@ -44,10 +44,10 @@ const camera = async (label) => {
     const at = ([x, y]) => Array.from(pen.getImageData(x * canvas.width, y * canvas.height, 1, 1).data.slice(0, 3));
     frames.push({now, pixels: POINTS.map(at)});
   }
-  await tell({labels, label: stream.getVideoTracks()[0].label, width: canvas.width, height: canvas.height, frames});
+  await post({labels, label: stream.getVideoTracks()[0].label, width: canvas.width, height: canvas.height, frames});
   stream.getTracks().forEach((track) => track.stop());
-  await tell({stopped: true});
-})().catch((error) => tell({error: String(error)}));
+  await post({stopped: true});
+})().catch((error) => post({error: String(error)}));
 </script>"""
 
 FIREFOX: Final = {
@@ -80,7 +80,7 @@ Point = tuple[float, float]
 
 
 def camera_page(label: str, size: tuple[int, int], points: list[Point], frames: int) -> str:
-    """A page that reads ``frames`` pictures of the camera ``label`` at ``points``, and posts what it sees to ``/told``."""
+    """A page that reads ``frames`` pictures of the camera ``label`` at ``points``, and posts what it sees to ``/posted``."""
     page = _PAGE
     for word, meant in {"LABEL": label, "WIDTH": size[0], "HEIGHT": size[1], "POINTS": points, "FRAMES": frames}.items():
         page = page.replace(word, json.dumps(meant))
@@ -103,7 +103,7 @@ class Browser:
         address = f"http://127.0.0.1:{self._server.server_port}/"
         self.program = desktop.run(*_command(name, profile), address)
 
-    def told(self, patience: float) -> dict[str, Any]:
+    def posted(self, patience: float) -> dict[str, Any]:
         """The page's next report; raises ``queue.Empty``."""
         return self._said.get(timeout=patience)
 
@@ -134,7 +134,7 @@ def _command(name: str, profile: Path) -> list[str]:
     return [program, "--headless", "--no-remote", "--profile", str(profile)]
 
 
-def _server(page: bytes, said: "queue.SimpleQueue[dict[str, Any]]") -> http.server.ThreadingHTTPServer:
+def _server(page: bytes, posted: "queue.SimpleQueue[dict[str, Any]]") -> http.server.ThreadingHTTPServer:
     class Answers(http.server.BaseHTTPRequestHandler):
         def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - as it is called there
             """Disable the log of requests."""
@@ -148,7 +148,7 @@ def _server(page: bytes, said: "queue.SimpleQueue[dict[str, Any]]") -> http.serv
             self.wfile.write(body)
 
         def do_POST(self) -> None:
-            said.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            posted.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(204)
             self.end_headers()
 

@@ -30,7 +30,7 @@ CONSENT = Consent("a test")
 
 
 class RecordingSession(Session):
-    """A session that does not run, and writes down what it is told, in words."""
+    """A session that does not run, and records its calls, in words."""
 
     def __init__(self) -> None:
         super().__init__(*ends(ToyCamera, RecordingSink()), green_processor)

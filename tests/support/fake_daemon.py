@@ -172,8 +172,8 @@ class LineClient:
         self._connection.connect(str(path))
         self._lines = self._connection.makefile("rb")
 
-    def send(self, said: bytes) -> None:
-        self._connection.sendall(said)
+    def send(self, data: bytes) -> None:
+        self._connection.sendall(data)
 
     def readline(self) -> bytes:
         """The next line; empty after the server has disconnected."""

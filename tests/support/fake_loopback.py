@@ -13,7 +13,7 @@ CAPTURE, OUTPUT = abi.CAP_VIDEO_CAPTURE, abi.CAP_VIDEO_OUTPUT
 
 
 class FakeLoopback(Syscalls):
-    """Takes pictures, and fails as it is told: ``refused`` requests and calls by their errno, a format that is ``kept``.
+    """Takes pictures, and fails on request: ``refused`` requests and calls by their errno, a format that is ``kept``.
 
     ``pictures`` are those that arrived; ``set_to`` is (width, height, pixel format); ``rate`` in frames a second.
     ``readers`` is how many other programs read the device.

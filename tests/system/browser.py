@@ -57,7 +57,7 @@ class Browser:
 
     def __init__(self, call: Call, command: BrowserCommand = CHROMIUM) -> None:
         self._call, self._name = call, command.name
-        self._path = call.guest.share / "told.json"
+        self._path = call.guest.share / "posted.json"
         self._path.unlink(missing_ok=True)
         guest = call.guest
         self._server = guest.start("python", "-m", "tests.system.inside.page", "livebg", f"/run/share/{self._path.name}")
@@ -66,7 +66,7 @@ class Browser:
         self.program = guest.start(*command.words, f"http://127.0.0.1:{PORT}/")
 
     @property
-    def told(self) -> list[dict[str, Any]]:
+    def posted(self) -> list[dict[str, Any]]:
         """All reports of the page."""
         if self.program.code is not None:
             raise GuestError(f"{self._name} ended: {self.program.err[-600:]}")
@@ -76,15 +76,15 @@ class Browser:
     def waits_for(self, what: str, key: str, count: int = 1, after: int = 0) -> list[dict[str, Any]]:
         """Wait until the page has sent ``count`` reports with a key, not counting the first ``after``."""
 
-        def told() -> list[dict[str, Any]] | None:
-            found = [each for each in self.told[after:] if key in each]
+        def posted() -> list[dict[str, Any]] | None:
+            found = [each for each in self.posted[after:] if key in each]
             return found if len(found) >= count else None
 
-        return self._call.guest.wait_for(what, told) or []
+        return self._call.guest.wait_for(what, posted) or []
 
     def frames(self, after: int = 0) -> list[dict[str, Any]]:
         """The frames that it saw, without those before that many reports."""
-        return [each for each in self.told[after:] if "pixels" in each]
+        return [each for each in self.posted[after:] if "pixels" in each]
 
     def composites(self, count: int, after: int) -> list[dict[str, Any]]:
         """Wait for that many frames with the selected color in place of the room."""

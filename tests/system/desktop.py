@@ -66,7 +66,7 @@ class Desktop:
         try:
             self._call.guest.wait_for("WirePlumber lists the real camera", found, alive=self._wireplumber)
         except GuestError as error:
-            raise GuestError(f"{error}; PipeWire: {self._pipewire.told}") from error
+            raise GuestError(f"{error}; PipeWire: {self._pipewire.report}") from error
         self._call.guest.shell(f"sleep {_SETTLING}")
 
     def stop_wireplumber(self) -> None:

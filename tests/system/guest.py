@@ -120,7 +120,7 @@ class Guest:
             if time.monotonic() > deadline:
                 raise GuestError(f"never: {what}; {self.console[-300:]}")
             if alive is not None and alive.code is not None:
-                raise GuestError(f"never: {what}; {alive.told}")
+                raise GuestError(f"never: {what}; {alive.report}")
             time.sleep(_PAUSE)
         return found
 
@@ -166,8 +166,8 @@ class Program:
         return self.guest.call("read", path=f"{self._output}.err") or ""
 
     @property
-    def told(self) -> str:
-        """How it ended, and its last words."""
+    def report(self) -> str:
+        """Its exit code and the end of its output."""
         return f"exit code {self.code}: {self.out[-600:]}{self.err[-600:]}"
 
     def wait(self, patience: float = PATIENCE) -> Outcome:
@@ -176,7 +176,7 @@ class Program:
         while (code := self.code) is None:
             if time.monotonic() > deadline:
                 self.kill(signal.SIGKILL)
-                raise GuestError(f"it did not end: {self.told}")
+                raise GuestError(f"it did not end: {self.report}")
             time.sleep(_PAUSE)
         return Outcome(code, self.out, self.err)
 

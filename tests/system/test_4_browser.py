@@ -27,7 +27,7 @@ def test_chromium_call_survives_daemon_crash(call: Call) -> None:
         assert call.daemon is not None
         call.daemon.stop(signal.SIGKILL)
         call.start()
-        again = browser.composites(3, after=len(browser.told))
+        again = browser.composites(3, after=len(browser.posted))
         for each in again:  # some points may be where two bars meet
             assert sum(is_bar(pixel) for pixel in each["pixels"][-PERSON:]) >= PERSON // 2, each
     call.becomes("asleep")

@@ -48,15 +48,15 @@ class Desk:
     failed: threading.Event = field(default_factory=threading.Event)
 
     def program(self, name: str, then: str = "") -> Path:
-        """A program that writes its arguments to ``NAME.said``, then runs ``then``."""
+        """A program that writes its arguments to ``NAME.arguments``, then runs ``then``."""
         path = self.folder / name
-        path.write_text(f'#!/bin/sh\necho "$*" > "{path}.part"; mv "{path}.part" "{path}.said"\n{then}\n')
+        path.write_text(f'#!/bin/sh\necho "$*" > "{path}.part"; mv "{path}.part" "{path}.arguments"\n{then}\n')
         path.chmod(0o755)
         return path
 
-    def said(self, name: str) -> str:
+    def arguments(self, name: str) -> str:
         """The arguments of a program, as soon as it has run."""
-        path = self.folder / f"{name}.said"
+        path = self.folder / f"{name}.arguments"
         wait_until(path.exists, f"{name} did not run")
         return path.read_text().strip()
 
@@ -129,7 +129,7 @@ def test_login_switches_the_autostart_entry(desk: Desk) -> None:
 def test_preview_failure_is_reported(shell: Desk) -> None:
     shell.program("livebg", "echo 'livebg: No display.' >&2; exit 8")
     shell.run(LocalAction.PREVIEW)
-    assert shell.said("livebg") == "preview"
+    assert shell.arguments("livebg") == "preview"
     assert shell.failed.wait(DEADLINE)
     assert shell.failures == ["No display."]
 
@@ -144,7 +144,7 @@ def test_program_that_crashes_is_reported(shell: Desk) -> None:
 def test_log_opens_in_a_terminal(shell: Desk) -> None:
     shell.program("xterm")
     shell.run(LocalAction.LOG)
-    assert shell.said("xterm") == f"-e {SERVICE_LOG}"
+    assert shell.arguments("xterm") == f"-e {SERVICE_LOG}"
 
 
 def test_log_without_a_terminal_names_the_command(desk: Desk) -> None:
@@ -157,20 +157,20 @@ def test_log_of_a_daemon_without_service_is_its_file(shell: Desk) -> None:
     shell.service.exists = False
     (shell.folder / "run.log").write_text("livebg: ready\n")
     shell.run(LocalAction.LOG)
-    assert shell.said("xterm") == f"-e tail -n 500 -f {shell.folder / 'run.log'}"
+    assert shell.arguments("xterm") == f"-e tail -n 500 -f {shell.folder / 'run.log'}"
 
 
 def test_doctor_opens_in_a_terminal(shell: Desk) -> None:
     shell.program("xterm")
     shell.run(LocalAction.DOCTOR)
-    assert shell.said("xterm").endswith(f"livebg {shell.folder / 'livebg'}")
+    assert shell.arguments("xterm").endswith(f"livebg {shell.folder / 'livebg'}")
     assert shell.notified == []
 
 
 def test_doctor_without_a_terminal_shows_a_notification(shell: Desk) -> None:
     shell.program("livebg", f"echo '{FINDINGS}'")
     shell.run(LocalAction.DOCTOR)
-    assert shell.said("livebg") == "doctor --json --no-measure"
+    assert shell.arguments("livebg") == "doctor --json --no-measure"
     assert shell.notified == ["camera: no camera (plug one in)"]
 
 

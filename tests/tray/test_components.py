@@ -124,10 +124,10 @@ class Service(Commands):
 
     code: int = 0
     pid: int = 0
-    said: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
 
     def run(self, *command: str, timeout: float | None = 5.0) -> ToolResult:  # noqa: ARG002
-        self.said.append(" ".join(command))
+        self.commands.append(" ".join(command))
         match command[0], command[2]:
             case "systemctl", "show":
                 return ToolResult(0, f"{self.pid}\n")
@@ -150,7 +150,7 @@ def starter(commands: Commands, log: Path, command: tuple[str, ...] = COMMAND, a
 def test_installed_service_is_started(tmp_path: Path) -> None:
     service = Service()
     starter(service, tmp_path / "run.log").start()
-    assert "systemctl --user start livebg.service" in service.said
+    assert "systemctl --user start livebg.service" in service.commands
     assert not (tmp_path / "run.log").exists()
 
 
@@ -162,7 +162,7 @@ def test_service_failure_shows_livebg_error(tmp_path: Path) -> None:
 def test_service_daemon_is_restarted_by_service(tmp_path: Path) -> None:
     service = Service(pid=4711)
     DaemonLauncher(COMMAND, tmp_path / "log", commands=service, request=lambda _command: {}, find_pid=lambda: 4711).restart()
-    assert service.said[-1] == "systemctl --user restart livebg.service"
+    assert service.commands[-1] == "systemctl --user restart livebg.service"
 
 
 def test_livebg_that_is_busy_at_its_start_is_awaited(tmp_path: Path) -> None:
@@ -188,12 +188,12 @@ def test_livebg_of_another_version_is_not_awaited(tmp_path: Path) -> None:
 @linux
 def test_process_with_log_is_started_without_service(tmp_path: Path) -> None:
     script = tmp_path / "livebg"
-    script.write_text('#!/bin/sh\necho "livebg: said $1" >&2\nexit 3\n')
+    script.write_text('#!/bin/sh\necho "livebg: cannot $1" >&2\nexit 3\n')
     script.chmod(0o755)
     log = tmp_path / "state" / "run.log"
-    with pytest.raises(LivebgError, match=r"^livebg did not start: said run$"):
+    with pytest.raises(LivebgError, match=r"^livebg did not start: cannot run$"):
         starter(NoService(), log, (str(script),), answers=False).start()
-    assert log.read_text() == "livebg: said run\n"
+    assert log.read_text() == "livebg: cannot run\n"
 
 
 def test_missing_livebg_fails(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_restart_kills_unresponsive_daemon(tmp_path: Path) -> None:
 
     DaemonLauncher(COMMAND, tmp_path / "log", commands=service, request=lambda _command: {}, find_pid=holder).restart()
     assert other.wait(DEADLINE) < 0
-    assert "systemctl --user start livebg.service" in service.said
+    assert "systemctl --user start livebg.service" in service.commands
 
 
 def test_terminals_have_order_and_own_syntax() -> None:

@@ -38,7 +38,7 @@ def default_action(seen: TrayStatus) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("told", "state", "sentence"),
+    ("status", "state", "sentence"),
     [
         (LIVE, TrayState.LIVE, "Live: background blurred"),
         (replace(LIVE, mode="background"), TrayState.LIVE, "Live: background replaced"),
@@ -61,8 +61,8 @@ def default_action(seen: TrayStatus) -> Any:
         (replace(LIVE, state="stopping"), TrayState.NOT_RUNNING, "livebg is stopping"),
     ],
 )
-def test_every_state_has_icon_and_text(told: Status, state: TrayState, sentence: str) -> None:
-    assert summarize(told) == TrayStatus(state, sentence, told)
+def test_every_state_has_icon_and_text(status: Status, state: TrayState, sentence: str) -> None:
+    assert summarize(status) == TrayStatus(state, sentence, status)
 
 
 def test_missing_status_is_summarized() -> None:

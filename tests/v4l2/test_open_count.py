@@ -17,7 +17,7 @@ from tests.support.presence import ThreadedPresence, open_resources, running_pre
 class Machine:
     """A folder with the machine's own ``proc``, and ``dev`` and ``sys`` with v4l2loopback's devices, files here.
 
-    ``module`` counts the openers as the module would: as often as :meth:`count` is told.
+    ``module`` counts the openers as the module would: as often as :meth:`count` is called.
     """
 
     def __init__(self, root: Path, *names: str) -> None:

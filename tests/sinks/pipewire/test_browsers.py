@@ -36,18 +36,18 @@ def daemon(desktop: Desktop) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def next_report(browser: Browser) -> dict[str, Any]:
-    reported = browser.told(LOADING)
+    reported = browser.posted(LOADING)
     assert "error" not in reported, reported
     return reported
 
 
-def check(told: dict[str, Any]) -> None:
-    assert told["label"] == "livebg"
-    assert (told["width"], told["height"]) == SIZE
-    assert len(told["frames"]) == FRAMES
-    for *quarters, _ in (frame["pixels"] for frame in told["frames"]):
+def check(posted: dict[str, Any]) -> None:
+    assert posted["label"] == "livebg"
+    assert (posted["width"], posted["height"]) == SIZE
+    assert len(posted["frames"]) == FRAMES
+    for *quarters, _ in (frame["pixels"] for frame in posted["frames"]):
         np.testing.assert_allclose(quarters, list(QUARTERS.values()), atol=6)
-    marks = [frame["pixels"][-1][0] for frame in told["frames"]]
+    marks = [frame["pixels"][-1][0] for frame in posted["frames"]]
     assert len(set(marks)) >= 3, "the picture moves"
 
 

@@ -55,10 +55,10 @@ def test_offered_formats_are_i420_and_yuy2_limited_bt601(index: int, pixel_forma
     }
 
 
-@pytest.mark.parametrize(("rate", "said"), [(Fraction(30000, 1001), 30), (Fraction(24000, 1001), 24), (Fraction(1, 3), 1)])
-def test_rate_is_offered_in_whole_frames(rate: Fraction, said: int) -> None:
+@pytest.mark.parametrize(("rate", "whole"), [(Fraction(30000, 1001), 30), (Fraction(24000, 1001), 24), (Fraction(1, 3), 1)])
+def test_rate_is_offered_in_whole_frames(rate: Fraction, whole: int) -> None:
     for offered in pods.offered_formats(VideoFormat(640, 360, rate)):
-        assert read_object(offered)[2][0x20004] == (said, 1)
+        assert read_object(offered)[2][0x20004] == (whole, 1)
 
 
 def test_pixel_format_is_read_from_negotiated_format() -> None:

@@ -67,7 +67,7 @@ def test_daemon_wakes_for_viewer_and_survives_restart(desktop: Desktop) -> None:
             if not again:
                 wait_until(lambda: state() == "asleep", "it sleeps again")
                 desktop.stop()
-                wait_until(lambda: state() == "stalled", "the loss is told")
+                wait_until(lambda: state() == "stalled", "the loss is reported")
                 assert livebg_status(desktop)["reason"].startswith("PipeWire ")
                 desktop.start()
                 wait_until(lambda: desktop.node("livebg") is not None, "the camera is back")

@@ -270,7 +270,7 @@ def test_sending_fails_after_pipewire_ends_and_recovers(desktop: Desktop) -> Non
         viewer.sees(3)
         desktop.stop()
         try:
-            wait_until(lambda: sender.error is not None, "the loss is told")
+            wait_until(lambda: sender.error is not None, "the loss is reported")
             assert str(sender.error).startswith("PipeWire has closed the connection (")
             assert not sender.streaming.now, "nobody can watch what is not there"
             with pytest.raises(

@@ -22,7 +22,7 @@ POINTS: Final = (
 PERSON: Final = 4
 """How many of the points are the person's."""
 _PAGE: Final = """<!doctype html><title>call</title><video id=video width=32 autoplay muted playsinline></video><script>
-const tell = (what) => fetch("/told", {method: "POST", body: JSON.stringify(what)});
+const post = (what) => fetch("/posted", {method: "POST", body: JSON.stringify(what)});
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 const cameras = async () => (await navigator.mediaDevices.enumerateDevices()).filter((each) => each.kind == "videoinput");
 const silence = 5000, rest = 300;  // ms; under emulation to look at each frame leaves livebg no time
@@ -45,7 +45,7 @@ const open = async () => {
   await video.play();
   last = performance.now();
   const track = stream.getVideoTracks()[0];
-  await tell({opened: track.label, labels: await labels(), settings: track.getSettings()});
+  await post({opened: track.label, labels: await labels(), settings: track.getSettings()});
 };
 const look = () => {
   last = performance.now();
@@ -53,18 +53,18 @@ const look = () => {
   const pen = canvas.getContext("2d", {willReadFrequently: true});
   pen.drawImage(video, 0, 0);
   const at = ([x, y]) => Array.from(pen.getImageData(x * canvas.width, y * canvas.height, 1, 1).data.slice(0, 3));
-  tell({width: canvas.width, height: canvas.height, pixels: POINTS.map(at)});
+  post({width: canvas.width, height: canvas.height, pixels: POINTS.map(at)});
   setTimeout(() => video.requestVideoFrameCallback(look), rest);
 };
 (async () => {
-  await tell({listed: await labels()});
+  await post({listed: await labels()});
   video.requestVideoFrameCallback(look);
   for (;;) {
     const ended = !stream || stream.getVideoTracks()[0].readyState == "ended";
     if (ended || performance.now() - last > silence) {
       if (stream) stream.getTracks().forEach((track) => track.stop());
       stream = null;
-      try { await open(); } catch (error) { await tell({error: String(error)}); }
+      try { await open(); } catch (error) { await post({error: String(error)}); }
     }
     await wait(500);
   }

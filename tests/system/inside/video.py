@@ -88,6 +88,6 @@ def open_writer(path: str, width: int, height: int, pixel_format: str) -> tuple[
     form.pix.width, form.pix.height, form.pix.pixelformat = width, height, abi.fourcc(pixel_format)
     form.pix.field = abi.FIELD_NONE
     fcntl.ioctl(fd, abi.S_FMT, form)
-    with suppress(OSError):  # 0.12 lets go of a writer that dies only if it said so; later ones decline
+    with suppress(OSError):  # 0.12 lets go of a writer that dies only if it requested that; later ones decline
         fcntl.ioctl(fd, abi.STREAMON, abi.BufferType(abi.BUF_TYPE_VIDEO_OUTPUT))
     return fd, form.pix
