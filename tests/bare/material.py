@@ -80,8 +80,8 @@ def _half(column: int) -> PictureMaker:
     """Left of ``column``, which moves on with each frame, white, black else."""
 
     def picture(number: int, width: int, height: int) -> av.VideoFrame:
-        grey = av.VideoFrame.from_ndarray(_half_luma(column + number, width, height), format="gray")
-        return grey.reformat(format="yuv420p")
+        gray = av.VideoFrame.from_ndarray(_half_luma(column + number, width, height), format="gray")
+        return gray.reformat(format="yuv420p")
 
     return picture
 

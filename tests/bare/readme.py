@@ -17,7 +17,7 @@ def apt_line() -> str:
 
 
 def pipx_apt_line() -> str:
-    """Where the README says to get pipx."""
+    """Where pipx comes from according to the README."""
     (line,) = re.findall(r"`sudo (apt install pipx)`", _README)
     return str(line)
 

@@ -34,7 +34,7 @@ class Sources:
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """The files and folders of this machine that the variables name; of an index on disk all that lies beside it too."""
+        """The files and folders of this machine that the variables name; of an index on disk everything beside it too."""
         found = set[Path]()
         for name, value in self.variables.items():
             there = [path for path in map(Path, re.findall(rf"{_START}/\S+", value)) if path.exists()]

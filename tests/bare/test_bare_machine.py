@@ -1,4 +1,4 @@
-"""On a fresh Debian or Ubuntu, the README's commands do what the README says."""
+"""On a fresh Debian or Ubuntu, the README's commands work as documented."""
 
 import json
 import re
@@ -154,7 +154,7 @@ def test_doctor_reports_missing_parts_and_fixes(machine: BareMachine, work: Path
 
 
 def test_setup_dry_run_lists_files(machine: BareMachine, work: Path) -> None:
-    """With a kernel that has v4l2loopback: the list of its modules says so."""
+    """With a kernel that has v4l2loopback: its list of modules contains it."""
     release = machine.must("uname -r").strip()
     index = machine.root / "lib" / "modules" / release / "modules.dep"
     index.parent.mkdir(parents=True)
@@ -195,7 +195,7 @@ def passed(machine: BareMachine, line: str) -> tuple[int, Done]:
 def test_test_line_runs_the_tests_successfully(machine: BareMachine) -> None:
     count, done = passed(machine, try_lines()[1])
     assert count > FEWEST_TESTS
-    # What cannot be tried there says why.
+    # What cannot be tried there is skipped with a reason.
     assert all(re.match(r"SKIPPED \[\d+\] \S+: .{10}", line) for line in done.out.splitlines() if line.startswith("SKIPPED"))
 
 

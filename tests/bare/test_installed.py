@@ -38,7 +38,7 @@ class IsolatedHome:
     home: Path
     variables: Mapping[str, str]
 
-    def says(self, *command: str, folder: Path | None = None, codes: tuple[int, ...] = (0,)) -> str:
+    def output_of(self, *command: str, folder: Path | None = None, codes: tuple[int, ...] = (0,)) -> str:
         """The standard output of the command, which has to end with one of the codes."""
         reported = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
         done: subprocess.CompletedProcess[str] = subprocess.run(
@@ -81,39 +81,39 @@ def new_environment(folder: Path) -> Path:
 
 def check_livebg(livebg: Path, place: IsolatedHome) -> None:
     """The installed livebg shows its help, reports problems and renders, so no file is missing."""
-    assert "render" in place.says(str(livebg), "--help")
-    checks = json.loads(place.says(str(livebg), "doctor", "--json", "--no-measure", codes=(0, 1)))
+    assert "render" in place.output_of(str(livebg), "--help")
+    checks = json.loads(place.output_of(str(livebg), "doctor", "--json", "--no-measure", codes=(0, 1)))
     status = {check["check"]: check["status"] for check in checks}
     assert status["model"] == "ok", checks
     clip = talk(10, Fraction(25)).write(place.home / "talk.mp4")
-    place.says(str(livebg), "render", "talk.mp4")
+    place.output_of(str(livebg), "render", "talk.mp4")
     check_blur(place.home / "talk.portrait.mp4", clip, 10)
 
 
 def test_wheel_works_in_clean_environment(clone: Path, place: IsolatedHome, tmp_path: Path) -> None:
     commands = new_environment(tmp_path / "environment")
-    place.says(str(commands / "pip"), "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(clone))
+    place.output_of(str(commands / "pip"), "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(clone))
     shutil.rmtree(clone / "livebg")  # it is not imported from there
     try:
         (wheel,) = tmp_path.glob("livebg-*.whl")
-        place.says(str(commands / "pip"), "install", "--quiet", str(wheel))
+        place.output_of(str(commands / "pip"), "install", "--quiet", str(wheel))
         check_livebg(commands / "livebg", place)
-        files = place.says(str(commands / "python"), "-c", CARRIED)
+        files = place.output_of(str(commands / "python"), "-c", CARRIED)
         started = re.findall(r"^(?:Exec|ExecStart)=LIVEBG (\w+)", files, re.MULTILINE)
         assert started == ["run", "window", "tray", "preview", "pause", "resume", "stop", "tray"]
         assert files.count("<svg ") == 2
     finally:
-        place.says("git", "checkout", "--quiet", ".", folder=clone)
+        place.output_of("git", "checkout", "--quiet", ".", folder=clone)
 
 
 @pytest.mark.parametrize("tool", ["pipx", "uv"])
 def test_readme_line_installs_livebg(tool: str, clone: Path, place: IsolatedHome, tmp_path: Path) -> None:
     commands = new_environment(tmp_path / "tools")
     try:
-        place.says(str(commands / "pip"), "install", "--quiet", tool)
+        place.output_of(str(commands / "pip"), "install", "--quiet", tool)
     except AssertionError as error:
         pytest.skip(f"{tool} cannot be had here: {error}")
     program, *arguments = install_line(tool).split()
-    place.says(str(commands / program), *arguments, folder=clone)
+    place.output_of(str(commands / program), *arguments, folder=clone)
     folder = place.home / ("bin" if tool == "pipx" else ".local/bin")
     check_livebg(folder / "livebg", place)

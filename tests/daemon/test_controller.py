@@ -381,7 +381,7 @@ def test_unsaved_choice_applies_now_with_note(harness: ControllerHarness) -> Non
 
 
 def test_hiding_does_not_wait_for_network_loading(harness: ControllerHarness) -> None:
-    """Whoever wants to be hidden is, whatever else is in progress."""
+    """A user who wants to be hidden is hidden, whatever else is in progress."""
     harness.controller.off(CONSENT)
     with loading(harness, lambda: harness.controller.set({"model.threads": 3})):
         harness.controller.on()

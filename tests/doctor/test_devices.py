@@ -19,7 +19,7 @@ from tests.support.fake_v4l2 import CAPTURE, OUTPUT
 
 FIREFOX = Holder(7, "firefox", "reading")
 OBS = Holder(8, "obs", "reading and writing")
-ANEW = "livebg setup, then sudo modprobe -r v4l2loopback && sudo modprobe v4l2loopback"
+SET_UP_AGAIN = "livebg setup, then sudo modprobe -r v4l2loopback && sudo modprobe v4l2loopback"
 GROUP = "add yourself to the group video with `sudo usermod -aG video $USER` and log in again"
 MINE = replace(LIVE, output=replace(LIVE.output, device=NODE))
 """A livebg that outputs to the device."""
@@ -64,7 +64,7 @@ def test_duplicate_label_fails(machine: DoctorMachine) -> None:
     finding = virtual_camera.device(machine.context())
     assert finding.status == "FAIL"
     assert f"2 loopback devices are named 'livebg' ({NODE} and /dev/video43)" in finding.message
-    assert finding.fix == ANEW
+    assert finding.fix == SET_UP_AGAIN
 
 
 def test_inaccessible_device_fails(machine: DoctorMachine) -> None:
@@ -115,7 +115,7 @@ def test_device_that_announces_both_needs_exclusive_caps(machine: DoctorMachine,
     assert finding.status == status
     if status == "FAIL":
         assert "Chromium and programs based on it do not list it" in finding.message
-        assert finding.fix == ANEW
+        assert finding.fix == SET_UP_AGAIN
 
 
 @pytest.mark.parametrize(("node", "status"), [("/dev/video0", "ok"), ("/dev/video63", "ok"), ("/dev/video64", "warn")])
@@ -123,7 +123,7 @@ def test_device_number_above_63_warns(machine: DoctorMachine, node: str, status:
     machine.device(node)
     finding = virtual_camera.number(machine.context())
     assert finding.status == status
-    assert finding.fix == (ANEW if status == "warn" else None)
+    assert finding.fix == (SET_UP_AGAIN if status == "warn" else None)
 
 
 def test_device_without_writer_passes(machine: DoctorMachine) -> None:

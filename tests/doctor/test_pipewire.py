@@ -126,7 +126,7 @@ def test_missing_portal_warns(machine: DoctorMachine) -> None:
     assert found.fix is not None
     assert "Install xdg-desktop-portal" in found.fix
     machine.file("/usr/share/dbus-1/services/org.freedesktop.portal.Desktop.service")
-    assert desktop.portal(machine.context()).status == "skipped", "it starts when somebody asks"
+    assert desktop.portal(machine.context()).status == "skipped", "it starts on request"
 
 
 def test_portal_without_camera_warns_while_livebg_runs(machine: DoctorMachine) -> None:

@@ -31,12 +31,12 @@ def camera(pixel_format: str) -> FakeDevice:
 
 
 def pictures(pixel_format: str) -> list[bytes]:
-    grey = [still(bars(*SIZE), luma) for luma in range(20, 220, 20)]
+    gray = [still(bars(*SIZE), luma) for luma in range(20, 220, 20)]
     match pixel_format:
         case "MJPG":
             return [jpeg(bars(*SIZE), 6), jpeg(bars(*SIZE), 6, "yuvj420p")]
         case "H264":
-            return h264([bars(*SIZE), *grey])
+            return h264([bars(*SIZE), *gray])
         case _:
             return [raw(bars(*SIZE), pixel_format)]
 

@@ -45,7 +45,7 @@ def composite_in(path: FramePath) -> OutputFrame:
 
 @pytest.fixture
 def path() -> FramePath:
-    """Somebody watches."""
+    """An app watches."""
     path = FramePath(lambda: Passthrough(Consent("a test")))
     path.demand.update(watched=True)
     return path
@@ -98,7 +98,7 @@ def test_no_frame_waits_after_the_end(path: FramePath, end: Callable[[FramePath]
 
 @pytest.mark.parametrize("at_once", [True, False])
 def test_only_switch_at_once_waits_for_the_send_in_progress(at_once: bool) -> None:
-    """In virtual time, so that the wait is exact: the send of the room ends before the user is told that it is hidden."""
+    """In virtual time, so that the wait is exact: the send of the room ends before the user sees that it is hidden."""
     time, seconds = VirtualTime(["sender", "switcher"]), 0.4
     path, answered = FramePath(lambda: Passthrough(Consent("a test")), time), list[float]()
 

@@ -323,7 +323,7 @@ BRIGHT = 250
 
 
 def test_frame_held_by_the_driver_is_not_shown_after_resume() -> None:
-    """It was captured before the pause, and arrives when somebody watches again."""
+    """It was captured before the pause, and arrives when an app watches again."""
     first, reopen, sink = LateCamera(), threading.Event(), RecordingSink()
 
     def later() -> LiveSource:

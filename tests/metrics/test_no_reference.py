@@ -149,7 +149,7 @@ class TestDropouts:
             [50 - number for number in range(20)],
             [0] * 10 + [50] * 10,
         ],
-        ids=["too little", "gone for good", "comes back smaller", "slowly", "somebody comes"],
+        ids=["too little", "gone for good", "comes back smaller", "slowly", "a person comes"],
     )
     def test_other_changes_are_not_dropouts(self, areas: list[float]) -> None:
         assert self.share(areas) == 0

@@ -205,7 +205,7 @@ def test_file_outside_of_job_is_foreign(output: Path, manifest: Manifest) -> Non
     file = sealed["content"]["segment"]["files"]["video"]
     (path / "0001.video.mp4").rename(output.with_name("0001.video.mp4"))
     file["name"] = "../0001.video.mp4"
-    sealed["sha256"] = digest(sealed["content"])  # whoever can write here can seal
+    sealed["sha256"] = digest(sealed["content"])  # anyone who can write here can also seal
     (path / entry_file(1)).write_text(json.dumps(sealed))
     finished, notes = resume(output, manifest)
     assert set(finished) == {0}

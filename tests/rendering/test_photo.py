@@ -76,12 +76,12 @@ def test_person_keeps_photo_bytes(mode: str, size: tuple[int, int], segmenter: U
 
 
 def test_edge_blends_photo_with_background(segmenter: U2NetSegmenter, tmp_path: Path) -> None:
-    grey = np.repeat(scene()[..., :1], 3, axis=2)
-    photo = Photo(save_pixels(grey, tmp_path / "photo.png"))
+    gray = np.repeat(scene()[..., :1], 3, axis=2)
+    photo = Photo(save_pixels(gray, tmp_path / "photo.png"))
     alpha = alpha_of(photo, segmenter)[..., None] / 255
     result = np.asarray(render_to_file(photo, segmenter, "greenscreen", tmp_path / "out.png")).astype(float)
     luma = [0.299, 0.587, 0.114]
-    expected = (alpha * grey + (1 - alpha) * GREEN) @ luma
+    expected = (alpha * gray + (1 - alpha) * GREEN) @ luma
     assert np.abs(result @ luma - expected).mean() < 3
 
 

@@ -1,4 +1,4 @@
-"""Temporal filter: steadies static parts, does not delay motion, restarts at a cut, and measures time in seconds."""
+"""Temporal filter: stabilizes static parts, does not delay motion, restarts at a cut, and measures time in seconds."""
 
 import numpy as np
 import pytest
@@ -172,13 +172,13 @@ def test_zero_time_constant_disables_filter() -> None:
 
 def test_given_flow_replaces_flow_estimation() -> None:
     """Three frames between two alphas: with the given motion the previous alpha is aligned with the shape."""
-    steady = TemporalFilter(0.25)
-    steady.smooth(true_alpha(0), seen(0), 0.0)
+    smoother = TemporalFilter(0.25)
+    smoother.smooth(true_alpha(0), seen(0), 0.0)
     shift = np.zeros((HEIGHT, WIDTH, 2), np.float32)
     shift[..., 0] = -18 * np.sin(3 / 8)
-    moved = steady.smooth(true_alpha(3), seen(3), 0.1, FlowField(shift))
+    moved = smoother.smooth(true_alpha(3), seen(3), 0.1, FlowField(shift))
     assert np.abs(moved - true_alpha(3)).mean() < 0.01
-    after = steady.smooth(true_alpha(4), seen(4), 4 / 30)
+    after = smoother.smooth(true_alpha(4), seen(4), 4 / 30)
     assert np.abs(after - true_alpha(4)).mean() < 0.01, "it continues from there with its own flow"
 
 

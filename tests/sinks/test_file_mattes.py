@@ -90,8 +90,8 @@ class TestCutout:
             sink.send(picture)
         rgba = decode_rgba(out, decoder).astype(int)
         assert np.abs(rgba[..., 3] - alpha).max() <= (12 if ending == ".webm" else 2)
-        centre = rgba[HEIGHT // 2, WIDTH // 2, :3]
-        assert centre == pytest.approx(picture_rgb(picture)[HEIGHT // 2, WIDTH // 2], abs=4)
+        center = rgba[HEIGHT // 2, WIDTH // 2, :3]
+        assert center == pytest.approx(picture_rgb(picture)[HEIGHT // 2, WIDTH // 2], abs=4)
         far = np.pad(alpha, 8, mode="edge")
         beside = np.lib.stride_tricks.sliding_window_view(far, (17, 17)).max(axis=(2, 3)) == 0
         assert beside.sum() > 100

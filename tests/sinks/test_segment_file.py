@@ -99,8 +99,8 @@ class TestBytes:
     def test_distances_control_the_rate(self, tmp_path: Path) -> None:
         """Pictures that are shown longer get more bits, as in a file written in one go."""
         plan = plan_encoder(Encoding(), Path("out.mp4"))
-        steady, slow = (encode(tmp_path / str(step), plan, range(0, 30 * step, step), MILLISECOND) for step in (20, 200))
-        assert digest(steady[0]) != digest(slow[0])
+        constant, slow = (encode(tmp_path / str(step), plan, range(0, 30 * step, step), MILLISECOND) for step in (20, 200))
+        assert digest(constant[0]) != digest(slow[0])
 
 
 class TestFile:

@@ -44,8 +44,8 @@ def write_clip(path: Path) -> Path:
     """The clip, which can be looped."""
 
     def picture(number: int, width: int, height: int) -> av.VideoFrame:
-        grey = np.full((height // 2, width // 2), 128, np.uint8)
-        return yuv_picture([filmed_luma(number), grey, grey], "yuv420p")
+        gray = np.full((height // 2, width // 2), 128, np.uint8)
+        return yuv_picture([filmed_luma(number), gray, gray], "yuv420p")
 
     options = {"preset": "ultrafast", "crf": "14", "g": "30"}
     return Clip(int(RATE * _SECONDS), *SIZE, rate=RATE, picture=picture, options=options).write(path)
@@ -61,7 +61,7 @@ class RoomDetector:
     def share(self, luma: NDArray[np.uint8]) -> float:
         """The largest share of the room's pattern in any of its parts; 1 is the room itself.
 
-        It counts no more than it makes up of what is there: the outline of somebody resembles any pattern a little.
+        It counts no more than it makes up of what is there: the outline of a person resembles any pattern a little.
         """
         parts = self._parts(luma)
         found = np.abs(np.einsum("ij,ij->i", parts, self._pattern))

@@ -16,7 +16,7 @@ T = TypeVar("T")
 SESSION_THREADS: Final = ("livebg-session", "livebg-output", "livebg-camera", "livebg-presence", "livebg-worker", "livebg-mask")
 """The names of the threads that time waits for, in addition to the session's own."""
 _LOOK: Final = 0.002
-"""Real seconds between two looks at whether a thread has ended, which tells nobody."""
+"""Real seconds between two looks at whether a thread has ended, which notifies no one."""
 _SHORTEST: Final = 1e-6
 """Seconds of a wait. A real clock goes on meanwhile; this one would not, where what is left to wait is less than it can tell."""
 

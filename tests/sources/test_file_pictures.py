@@ -159,7 +159,7 @@ class TestHdr:
         [
             # Below the knee of BT.2390's EETF, only BT.2408's scaling applies: (nits / 203) ** (1 / 2.4).
             pytest.param(0, 16, id="black"),
-            pytest.param(26, 109, id="18 % grey"),
+            pytest.param(26, 109, id="18 % gray"),
             pytest.param(65, 152, id="light skin"),
             pytest.param(203, 214, id="reference white"),
             pytest.param(1000, 235, id="peak"),

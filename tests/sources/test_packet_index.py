@@ -1,4 +1,4 @@
-"""The packet index lists the pictures that a decoder shows, and says when that is not certain."""
+"""The packet index lists the pictures that a decoder shows, and states when that is not certain."""
 
 from collections.abc import Callable
 from fractions import Fraction

@@ -252,7 +252,7 @@ class FastClock(Clock):
 
 
 class FakePresence:
-    """Reports whether somebody watches, as the test sets it (:meth:`set_watched`)."""
+    """Reports whether an app watches, as the test sets it (:meth:`set_watched`)."""
 
     def __init__(self, device: Callable[[], str | None], changed: Callable[[], object]) -> None:
         self.watched: bool | None = None

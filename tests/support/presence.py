@@ -73,7 +73,7 @@ class ThreadedPresence:
         self.presence = DevicePresence(lambda: str(device), self._changed, grace=grace, resync=RESYNC, kernel=kernel, root=root)
 
     def sees(self, watched: bool) -> None:
-        """Wait until it finds that somebody, or nobody, watches."""
+        """Wait until it finds that an app, or no app, watches."""
         wait_for(lambda: self.presence.watched is watched, f"watched: {watched}")
 
     def _changed(self) -> None:

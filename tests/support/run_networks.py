@@ -1,4 +1,4 @@
-"""``python -m tests.support.run_networks FOLDER``: opens and runs each network in it, and says of each on a line what came of it.
+"""``python -m tests.support.run_networks FOLDER``: opens and runs each network in it, and prints a line with the result for each.
 
 A separate process, since onnxruntime may die of a file; who reads the lines sees which was the last.
 """

@@ -161,8 +161,8 @@ def test_detector_finds_room_and_ignores_hidden_room(turn: Callable[[np.ndarray]
     frame = person_frame(7)
     assert detector.share(np.ascontiguousarray(turn(frame.y))) > 0.9
     person = Matte((frame.y > 150).astype(np.uint8) * 255, frame.time, frame.time)
-    grey = np.full_like(frame.data, 128)
-    assert detector.share(planes(composite(frame, grey, person).data)[0]) < 0.1
+    gray = np.full_like(frame.data, 128)
+    assert detector.share(planes(composite(frame, gray, person).data)[0]) < 0.1
     assert detector.share(planes(Placeholder(*SIZE, READERS_COLOR).at(0, Fraction(1)).data)[0]) < 0.1
     corner = np.full_like(frame.y, 90)
     corner[:45, :80] = frame.y[:45, :80]

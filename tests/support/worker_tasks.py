@@ -77,7 +77,7 @@ class Digest:
 
 @dataclass(frozen=True)
 class Failing:
-    """Fails as often as ``errors`` says, counting its tries in ``folder``; then returns the number of tries."""
+    """Fails ``errors`` times, counting its tries in ``folder``; then returns the number of tries."""
 
     folder: Path
     errors: int

@@ -100,7 +100,7 @@ class Call:
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
         self.version = loopback_version(guest.parts)
-        self.tells = self.version >= (0, 13)
+        self.has_events = self.version >= (0, 13)
         """Whether v4l2loopback reports clients and allows only one reader at a time."""
         self.daemon: Program | None = None
         self.tally = Tally()

@@ -209,7 +209,7 @@ def _fill(share: Path) -> None:
 
 
 def _command(parts: Parts, share: Path, channel: Path) -> list[str]:
-    """QEMU without hardware virtualisation: that hangs on some machines, and is not to be had on most that test."""
+    """QEMU without hardware virtualization: that hangs on some machines, and is not to be had on most that test."""
     files = "security_model=none,multidevs=remap"
     return [
         "qemu-system-x86_64", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", _PROCESSOR, "-M", "q35", "-smp", "2", "-m", "3G",

@@ -15,7 +15,7 @@ from livebg.imaging.frame import BT601, ColorSpec
 from tests.system.network import COLUMNS, ROWS, SIZE
 
 Kind = Literal["placeholder", "composite", "torn", "leak"]
-"""Torn: a part of one and the rest of the other. A reader that is slow finds its buffer written anew while it looks."""
+"""Torn: a part of one and the rest of the other. A reader that is slow finds its buffer overwritten while it looks."""
 Plane = NDArray[np.uint8]
 COLOR: Final = ColorSpec(BT601, BT601, BT601)
 """What readers of a virtual camera assume."""
@@ -28,7 +28,7 @@ BARS: Final = ((191, 191, 191), (191, 191, 0), (0, 191, 191), (0, 191, 0), (191,
 _EDGE: Final = 24 / 180
 """How far from the person's outline, as a share of the height, a pixel belongs to one side for certain."""
 _STEP: Final = 8
-"""Levels between two neighbours that a blurred room stays below; the camera's bars are 18 or more apart."""
+"""Levels between two neighbors that a blurred room stays below; the camera's bars are 18 or more apart."""
 _TORN_ROWS: Final = 2
 """Rows in which a blurred picture may go over into another."""
 _FALL: Final = 40

@@ -30,8 +30,8 @@ READERS = {
 def test_camera_is_listed_before_first_reader(call: Call) -> None:
     call.stop()
     call.running(cold=True)
-    call.guest.wait_for("the node says that it is a camera, and nothing else", lambda: call.faces() == {"Capture"})
-    method = "event" if call.tells else "inotify"
+    call.guest.wait_for("the node is a camera, and nothing else", lambda: call.faces() == {"Capture"})
+    method = "event" if call.has_events else "inotify"
     call.guest.wait_for("it finds out how to know who looks", lambda: call.status()["watched_by"] == method)
     status = call.becomes("asleep")
     assert status["camera"]["opened"] == 0
@@ -159,7 +159,7 @@ def test_second_reader_is_rejected_or_served(call: Call) -> None:
     call.running()
     with call.watching() as first:
         first.sees("composite")
-        if call.tells:
+        if call.has_events:
             refused = call.guest.run("python", "-m", "tests.system.inside.recorder", NODE, "/run/share/second")
             assert refused.code == 1
             assert "Device or resource busy" in refused.err
@@ -207,6 +207,6 @@ def test_listing_devices_wakes_nothing(call: Call) -> None:
     for _ in range(5):
         call.guest.run("v4l2-ctl", "--list-devices")
         call.guest.run("v4l2-ctl", "-d", NODE, "--all")
-    if call.tells:
+    if call.has_events:
         assert call.status()["camera"]["opened"] == opened
     call.becomes("asleep")

@@ -44,7 +44,7 @@ def test_driver_error_is_recovered(call: Call, control: str) -> None:
         opened = call.status()["camera"]["opened"]
         call.camera_control(control)
         if "fatal" in control:
-            call.guest.wait_for("it is opened anew", lambda: call.status()["camera"]["opened"] > opened)
+            call.guest.wait_for("it is opened again", lambda: call.status()["camera"]["opened"] > opened)
         watcher.sees("composite", 5)
     call.camera_control("percentage_of_dropped_buffers=0")
 
@@ -95,8 +95,8 @@ def test_blur_hides_room_during_effect_changes(call: Call) -> None:
         assert call.guest.run("livebg", "mode", "portrait").code == 0
         blurred = watcher.sees("composite", 5)
         assert call.guest.run("livebg", "mode", "background").code == 0
-        coloured = watcher.sees("composite", 5)
-    assert blurred[-1].data.tobytes() != coloured[-1].data.tobytes()
+        colored = watcher.sees("composite", 5)
+    assert blurred[-1].data.tobytes() != colored[-1].data.tobytes()
 
 
 def test_stop_releases_device(call: Call) -> None:

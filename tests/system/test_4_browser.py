@@ -17,7 +17,7 @@ def test_chromium_call_survives_daemon_crash(call: Call) -> None:
     call.camera_control("horizontal_movement=0")
     with browsing(call) as browser:
         listed = browser.waits_for("Chromium lists its cameras", "listed")[0]["listed"]
-        assert "livebg" in listed, "before anybody looks"
+        assert "livebg" in listed, "before any app looks"
         opened = browser.waits_for("Chromium opens the camera", "opened")[0]
         assert opened["opened"] == "livebg"
         seen = browser.composites(5, after=0)

@@ -76,7 +76,7 @@ def test_own_opens_are_subtracted(machine: Machine) -> None:
         machine.count(2)
         assert machine.openers().others() is False
         machine.count(3)
-        assert machine.openers().others() is True, "somebody whom nobody can see"
+        assert machine.openers().others() is True, "an opener that no process shows"
 
 
 def test_impossible_count_is_unknown(machine: Machine) -> None:

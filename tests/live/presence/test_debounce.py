@@ -61,7 +61,7 @@ def test_presence_is_exact_when_no_event_is_lost(sequence: list[Step], initially
     run, line, end = play(sequence, initially, event_type)
     asleep = spans(watched_line(run), end, False)
     for streaming in spans(line, end, True):
-        assert all(overlap(streaming, nobody) == 0 for nobody in asleep), "somebody streamed and was not seen"
+        assert all(overlap(streaming, nobody) == 0 for nobody in asleep), "a viewer streamed and was not seen"
     for start, _ in asleep:
         quiet = next(span for span in spans(line, end, False) if span[0] <= start <= span[1])
         assert quiet[0] == 0 or start - quiet[0] >= GRACE - 1e-6, "a restart within the grace was taken for an end"
@@ -77,10 +77,10 @@ def test_lost_events_are_found_at_next_reading(sequence: list[Step], initially: 
     found = watched_line(run)
     for streaming in spans(line, end, True):
         for nobody in spans(found, end, False):
-            assert overlap(streaming, nobody) <= RESYNC + SLACK, "somebody streamed and was not found"
+            assert overlap(streaming, nobody) <= RESYNC + SLACK, "a viewer streamed and was not found"
     for quiet in spans(line, end, False):
         for somebody in spans(found, end, True):
-            assert overlap(quiet, somebody) <= RESYNC + GRACE + 2 * SLACK, "nobody streamed, and it was not found"
+            assert overlap(quiet, somebody) <= RESYNC + GRACE + 2 * SLACK, "no viewer streamed, and this was not found"
     assert run.presence.watched is line[-1][1]
 
 
@@ -90,48 +90,48 @@ levels = st.lists(st.tuples(st.floats(0, 3), st.sampled_from([True, False, None]
 @settings(deadline=None, max_examples=200)
 @given(levels, st.sampled_from([0.0, 0.2]))
 def test_debouncer_never_contradicts_readings(taken: list[tuple[float, bool | None, bool]], settle: float) -> None:
-    judgement, time = PresenceDebouncer(GRACE, settle), 0.0
+    debouncer, time = PresenceDebouncer(GRACE, settle), 0.0
     silent_since: float | None = None
     looks = 0
-    for gap, level, anew in taken:
+    for gap, level, fresh in taken:
         time += gap
-        before = judgement.watched
-        judgement.update(level, time, fresh=anew)
+        before = debouncer.watched
+        debouncer.update(level, time, fresh=fresh)
         if level is not False:
             silent_since, looks = None, 0
         else:
-            silent_since = time if silent_since is None or not anew else silent_since
+            silent_since = time if silent_since is None or not fresh else silent_since
             looks += 1
-        if before is not False and judgement.watched is False:
+        if before is not False and debouncer.watched is False:
             assert looks >= 2
-            assert anew
+            assert fresh
             assert silent_since is not None
             assert before is None or time - silent_since >= GRACE - 1e-9
         if level is None or (level and not settle):
-            assert judgement.watched is True
+            assert debouncer.watched is True
 
 
 def test_short_visit_keeps_camera_on() -> None:
     """The driver reports only the latest change: for a very short stream, only its end."""
-    judgement = PresenceDebouncer(GRACE)
-    judgement.update(True, 0, fresh=True)
+    debouncer = PresenceDebouncer(GRACE)
+    debouncer.update(True, 0, fresh=True)
     for leaving in range(1, 20):
-        judgement.update(False, leaving, fresh=False)
-        judgement.update(False, leaving + 0.5, fresh=True)
-    assert judgement.watched is True
-    judgement.update(False, 19 + GRACE, fresh=True)
-    assert judgement.watched is False
+        debouncer.update(False, leaving, fresh=False)
+        debouncer.update(False, leaving + 0.5, fresh=True)
+    assert debouncer.watched is True
+    debouncer.update(False, 19 + GRACE, fresh=True)
+    assert debouncer.watched is False
 
 
 def test_opener_counts_after_settle_time() -> None:
-    judgement = PresenceDebouncer(GRACE, 0.2)
-    judgement.update(False, 0, fresh=True)
-    judgement.update(False, 0, fresh=True)
-    judgement.update(True, 10, fresh=True)
-    assert judgement.watched is False
-    assert judgement.recheck_at == pytest.approx(10.2)
-    judgement.update(False, 10.1, fresh=True)
-    judgement.update(True, 10.3, fresh=True)
-    assert judgement.watched is False, "the first has gone, this is another"
-    judgement.update(True, 10.5, fresh=True)
-    assert judgement.watched is True
+    debouncer = PresenceDebouncer(GRACE, 0.2)
+    debouncer.update(False, 0, fresh=True)
+    debouncer.update(False, 0, fresh=True)
+    debouncer.update(True, 10, fresh=True)
+    assert debouncer.watched is False
+    assert debouncer.recheck_at == pytest.approx(10.2)
+    debouncer.update(False, 10.1, fresh=True)
+    debouncer.update(True, 10.3, fresh=True)
+    assert debouncer.watched is False, "the first has gone, this is another"
+    debouncer.update(True, 10.5, fresh=True)
+    assert debouncer.watched is True

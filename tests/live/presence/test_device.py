@@ -115,7 +115,7 @@ def test_removed_and_returned_node_is_read_again(run: ScriptedPresence, watched:
     if watched:
         assert len(verdicts) == 1
     else:
-        assert 12 <= verdicts[1][0] <= 12 + 1.1, "somebody is found as soon as the node is back"
+        assert 12 <= verdicts[1][0] <= 12 + 1.1, "a viewer is found as soon as the node is back"
 
 
 def test_missing_node_counts_as_watched(run: ScriptedPresence) -> None:
@@ -191,7 +191,7 @@ def test_signals_do_not_end_presence(tmp_path: Path) -> None:
     def play() -> None:
         wait_for(lambda: parts.presence.watched is False, "nobody")
         kernel.stream(True)
-        wait_for(lambda: parts.presence.watched is True, "somebody")
+        wait_for(lambda: parts.presence.watched is True, "a viewer")
         seen.set()
         parts.presence.stop()
 

@@ -49,7 +49,7 @@ def test_existing_viewer_is_detected() -> None:
     streaming = StreamingFlag()
     streaming.set(True)
     with watching(streaming) as watcher:
-        wait_for(lambda: watcher.seen == [True], "somebody watches")
+        wait_for(lambda: watcher.seen == [True], "an app watches")
 
 
 def test_viewer_counts_immediately_and_until_grace_ends() -> None:
@@ -59,14 +59,14 @@ def test_viewer_counts_immediately_and_until_grace_ends() -> None:
         for _ in range(3):
             streaming.set(True)
             streaming.set(False)
-        wait_for(lambda: watcher.seen == [False, True, False], "somebody came, and left in the end")
+        wait_for(lambda: watcher.seen == [False, True, False], "an app came, and left in the end")
 
 
 def test_short_restart_is_ignored() -> None:
     streaming = StreamingFlag()
     streaming.set(True)
     with watching(streaming, grace=3600) as watcher:
-        wait_for(lambda: watcher.seen == [True], "somebody watches")
+        wait_for(lambda: watcher.seen == [True], "an app watches")
         streaming.set(False)
         streaming.set(True)
     assert watcher.seen == [True]

@@ -61,7 +61,7 @@ def test_daemon_wakes_for_viewer_and_survives_restart(desktop: Desktop) -> None:
         assert asleep["output"]["device"] == f"PipeWire node {node['props']['object.id']}"
         for again in (False, True):
             with Viewer(desktop, SIZE) as viewer:
-                wait_until(lambda: is_green(viewer.sees(1)[-1]), "somebody is shown before a green screen")
+                wait_until(lambda: is_green(viewer.sees(1)[-1]), "a person is shown before a green screen")
                 assert state() == "live"
                 assert not any((planes(each)[0] == DARK).all() for each in viewer.pictures), "the room got out"
             if not again:
@@ -96,7 +96,7 @@ def test_both_without_loopback_device_shows_pipewire_camera(desktop: Desktop) ->
         assert (pipewire["backend"], pipewire["lost"]) == ("pipewire", None)
         assert livebg_status(desktop)["state"] == "asleep", "a missing device is not watched"
         with Viewer(desktop, SIZE) as viewer:
-            wait_until(lambda: is_green(viewer.sees(1)[-1]), "somebody is shown before a green screen")
+            wait_until(lambda: is_green(viewer.sees(1)[-1]), "a person is shown before a green screen")
             assert livebg_status(desktop)["state"] == "live"
 
 

@@ -1,6 +1,6 @@
 """The guest's first process: does what the host asks, a JSON object a line, over a virtio port.
 
-It runs programs, and tells of files and of livebg's control socket. ``livebg`` takes half a minute to begin under emulation, most
+It runs programs, and reads files and livebg's control socket. ``livebg`` takes half a minute to begin under emulation, most
 of it for imports: after ``warm`` the agent has them itself, and each further ``livebg`` is a fork of it.
 """
 

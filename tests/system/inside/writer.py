@@ -1,6 +1,6 @@
 """``writer.py DEVICE WIDTH HEIGHT FORMAT``: another writer to a loopback device: a still picture, ten times a second.
 
-The picture is bars of 75 %, eight to its width, in YUYV; in other formats it is grey. It prints the format that the device took.
+The picture is bars of 75 %, eight to its width, in YUYV; in other formats it is gray. It prints the format that the device took.
 """
 
 import os
