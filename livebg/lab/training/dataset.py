@@ -13,7 +13,7 @@ import numpy as np
 
 from livebg.lab.training import framing
 from livebg.lab.training.augmentation import Alpha, Random, camouflage, jitter_color, random_view, simulate_camera
-from livebg.lab.training.objects import add_furniture, add_poster, paste_objects, put_on_hat
+from livebg.lab.training.objects import add_furniture, add_poster, paste_objects
 from livebg.lab.training.pixel_store import Picture, Size, Store
 from livebg.lab.training.prepare import CUTOUTS, GRAY_SETS, NEGATIVES, PHOTOS, ROOMS, SMALL_SETS, SQUARED_SETS
 from livebg.lab.training.pseudo_labels import foreground
@@ -47,12 +47,12 @@ class Mix:
 
     ``whole`` and ``zoomed_out`` are shares of the photos: shown whole in any frame shape, and surrounded by their reflection,
     unless their top edge cuts off a person; the others are cropped. ``bulged`` is the share of the photos with a locally larger
-    outline, ``hats`` of those with a pasted hat if there is room for it, ``replaced`` of those with another background, and
-    ``behind`` of the others with pasted objects behind the people. ``camouflaged`` is the share of replaced backgrounds and
-    composites in which the background has the person's color. ``far`` is the share of composites with distant people, ``poster``
-    the share of rooms with a photo on the wall, which does not count as a person, ``clutter`` the share of rooms with pasted
-    objects. ``close`` is the share of samples that are a quarter of a frame twice as wide and high: small frames then show the
-    details of larger ones. ``augmentation_strength`` scales the simulated camera defects.
+    outline, ``replaced`` of those with another background, and ``behind`` of the others with pasted objects behind the people.
+    ``camouflaged`` is the share of replaced backgrounds and composites in which the background has the person's color. ``far`` is
+    the share of composites with distant people, ``poster`` the share of rooms with a photo on the wall, which does not count as a
+    person, ``clutter`` the share of rooms with pasted objects. ``close`` is the share of samples that are a quarter of a frame
+    twice as wide and high: small frames then show the details of larger ones. ``augmentation_strength`` scales the simulated
+    camera defects.
     """
 
     photos: float = 0.7
@@ -60,7 +60,6 @@ class Mix:
     whole: float = 0.5
     zoomed_out: float = 0.12
     bulged: float = 0.3
-    hats: float = 0.2
     replaced: float = 0.2
     behind: float = 0.3
     camouflaged: float = 0.3
@@ -135,8 +134,6 @@ class Samples:
             draw.uniform(*_UNSQUARE_STRETCH) if name.partition(".")[2] in SQUARED_SETS else float(np.exp(draw.normal(0, 0.1)))
         )
         box, photo = self._box(self._photos, name, index), self._photos[name][index]
-        if self._rooms is not None and draw.random() < self._mix.hats:
-            photo = put_on_hat(photo, self._rooms, draw)
         for _ in range(framing.ATTEMPTS):
             kind, rgba = draw.random(), photo
             if kind < self._mix.whole:

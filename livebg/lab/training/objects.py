@@ -1,4 +1,4 @@
-"""Synthetic objects: pictures on the wall, furniture, flags and curtains, which are no people, and hats, which belong to them."""
+"""Synthetic objects that are no people: pictures on the wall, furniture, flags and curtains."""
 
 from typing import Final
 
@@ -20,9 +20,6 @@ _STRIPED: Final = 0.35
 """Share of the objects with stripes in folds, like flags and curtains."""
 _CANTON: Final = 0.5
 """Share of the stripes that leave out a corner of another color, with dots, like those of flags with stars."""
-_HAT_HALF_WIDTHS, _HAT_ABOVE, _HAT_BELOW = (0.45, 0.85), (0.0, 0.6), (0.2, 0.6)
-"""Ranges relative to the width of the head, the last two from its top edge."""
-_OPAQUE: Final = 127
 
 
 def add_poster(room: Picture, photo: Picture, draw: Random) -> Picture:
@@ -87,39 +84,6 @@ def add_furniture(room: Picture, other: Picture, draw: Random, around: tuple[flo
     top = ((left - margin[0], y - above - slope), (right + margin[1], y - above + slope))
     outline = np.array((*top, (right + margin[1] + tilt[1], lowest), (left - margin[0] - tilt[0], lowest)))
     return _paste(room, other, outline, draw)
-
-
-def put_on_hat(rgba: Picture, rooms: Store, draw: Random) -> Picture:
-    """Return the picture (h, w, 4) with a hat, a cap or a turban on the highest head, which counts as a part of the person.
-
-    It hides the outline of the head, unlike an object behind the head. Nothing changes if the frame cuts off the head or the hat.
-    """
-    top, column, width = _highest_head(rgba[..., 3])
-    above, below = width * draw.uniform(*_HAT_ABOVE), width * draw.uniform(*_HAT_BELOW)
-    if top <= above:
-        return rgba
-    half = width * draw.uniform(*_HAT_HALF_WIDTHS), (above + below) / 2
-    outline = _random_outline(draw) * half + (column, top + (below - above) / 2)
-    picture, hat = _paste(rgba[..., :3], rooms[int(draw.integers(len(rooms)))], outline, draw)
-    return np.dstack((picture, np.asarray(cv2.max(rgba[..., 3], hat), np.uint8)))
-
-
-def _highest_head(people: Alpha) -> tuple[int, int, int]:
-    """Return the top row of the highest head, its column there, and its width in pixels. Zeros without people.
-
-    A head is about as wide as it is high: below its top, the first row in which it is not wider than its height so far.
-    """
-    opaque = people > _OPAQUE
-    top = int(opaque.any(axis=1).argmax())
-    if not opaque[top].any():
-        return 0, 0, 0
-    column = int(np.median(np.flatnonzero(opaque[top])))
-    for height, row in enumerate(opaque[top:], start=1):
-        gaps = np.concatenate(((-1,), np.flatnonzero(~row), (len(row),)))
-        right = int(np.searchsorted(gaps, column))
-        if gaps[right] - gaps[right - 1] - 1 <= height:
-            return top, column, height
-    return top, column, len(opaque) - top
 
 
 def _paste(room: Picture, other: Picture, outline: NDArray[np.float64], draw: Random) -> tuple[Picture, Alpha]:

@@ -20,7 +20,7 @@ from livebg.lab.training.__main__ import app
 from livebg.lab.training.augmentation import camouflage, simulate_camera
 from livebg.lab.training.dataset import Mix, Sample, Samples
 from livebg.lab.training.hard_examples import weigh_photos
-from livebg.lab.training.objects import add_furniture, put_on_hat
+from livebg.lab.training.objects import add_furniture
 from livebg.lab.training.pixel_store import Store, write_store
 from livebg.lab.training.prepare import MISLABELED, PHOTOS, prepare
 from livebg.lab.training.pseudo_labels import PseudoLabeler, agreed, foreground
@@ -195,7 +195,7 @@ def _white_photo() -> Bytes:
 
 
 def test_photo_and_alpha_are_transformed_together(stores: Path) -> None:
-    samples, draw = Samples(stores, Mix(photos=1.0, hats=0.0)), np.random.default_rng(2)
+    samples, draw = Samples(stores, Mix(photos=1.0)), np.random.default_rng(2)
     correlations = []
     for _ in range(20):
         sample = samples.draw(draw, (256, 144))
@@ -253,47 +253,11 @@ def test_bulge_leaves_pictures_without_near_people() -> None:
     assert all(np.array_equal(framing.bulge(tiny, np.random.default_rng(seed)), tiny) for seed in range(5))
 
 
-def _bust(top: int) -> Bytes:
-    """Returns a white head, 50 pixels wide, and shoulders 150 pixels wide in front of black; alpha equals RGB."""
-    alpha = np.zeros((200, 240), np.uint8)
-    cv2.ellipse(alpha, (120, top + 32), (25, 32), 0, 0, 360, 255, -1)
-    alpha[top + 70 :, 45:195] = 255
-    alpha[top + 32 : top + 70, 110:130] = 255
-    return np.dstack((alpha, alpha, alpha, alpha))
-
-
-def test_hat_covers_the_top_of_the_head_and_counts_as_the_person(stores: Path) -> None:
-    bust, rooms = _bust(60), Store(stores / "rooms")
-    before = bust[..., 3]
-    raised = 0
-    for seed in range(30):
-        dressed = put_on_hat(bust, rooms, np.random.default_rng(seed))
-        alpha = dressed[..., 3]
-        changed = np.argwhere((dressed[..., :3] != bust[..., :3]).any(axis=2))
-        assert (alpha >= before).all()
-        assert (alpha[tuple(changed.T)] > 0).all()
-        assert np.abs(changed - (60, 120)).max() < 60
-        raised += bool(alpha[:55].max() > 200)
-        assert (dressed[62:66, 118:123, :3] < 250).any()
-    assert 5 < raised < 30
-
-
-@pytest.mark.parametrize("top", [-10, 200])
-def test_heads_outside_the_picture_get_no_hat(stores: Path, top: int) -> None:
-    bust, rooms = _bust(top), Store(stores / "rooms")
-    assert all(np.array_equal(put_on_hat(bust, rooms, np.random.default_rng(seed)), bust) for seed in range(5))
-
-
-def test_share_of_the_photos_with_hats(stores: Path) -> None:
-    write_store(stores / "photos.portraits", [("bust", _bust(60))])
-
-    def hats(share: float) -> int:
-        mix = Mix(photos=1.0, whole=1.0, bulged=0.0, hats=share, replaced=0.0, behind=0.0, augmentation_strength=0.0)
-        samples = [Samples(stores, mix).draw(np.random.default_rng(seed), (256, 144)) for seed in range(20)]
-        return sum(bool((sample.picture[sample.alpha == 255] < 250).any()) for sample in samples)
-
-    assert hats(0.0) == 0
-    assert hats(1.0) > 15
+def _white_person(top: int) -> Bytes:
+    """Returns a white rectangle in front of black; alpha equals RGB."""
+    picture = np.zeros((200, 240, 4), np.uint8)
+    picture[top:, 60:180] = 255
+    return picture
 
 
 class OnlyWhite(Network):
@@ -309,19 +273,19 @@ class OnlyWhite(Network):
 
 
 def test_photos_that_a_network_misses_are_drawn_five_times_as_often(stores: Path) -> None:
-    white = _bust(60)
+    white = _white_person(60)
     red = white.copy()
     red[..., 1:3] = 0
     write_store(stores / "photos.portraits", [("white", white), ("red", red)])
     assert dict(weigh_photos(stores, OnlyWhite())) == {"photos.portraits": 0.5}
-    mix = Mix(photos=1.0, whole=1.0, hats=0.0, replaced=0.0, behind=0.0, augmentation_strength=0.0)
+    mix = Mix(photos=1.0, whole=1.0, replaced=0.0, behind=0.0, augmentation_strength=0.0)
     samples, draw = Samples(stores, mix), np.random.default_rng(0)
     drawn = [samples.draw(draw, (64, 48)).picture for _ in range(300)]
     assert 3.5 < 300 / sum(bool(picture[..., 1].any()) for picture in drawn) - 1 < 7
 
 
 def test_all_photos_are_drawn_equally_often_after_weighing_with_a_perfect_network(stores: Path) -> None:
-    write_store(stores / "photos.portraits", [("white", _bust(60)), ("other", _bust(80))])
+    write_store(stores / "photos.portraits", [("white", _white_person(60)), ("other", _white_person(80))])
     list(weigh_photos(stores, OnlyWhite()))
     chances = Store(stores / "photos.portraits").chances
     assert chances is not None
@@ -346,7 +310,7 @@ def test_photo_that_cuts_off_a_head_is_not_zoomed_out(stores: Path, is_cut: bool
 
 
 def test_objects_are_pasted_behind_people_most_often_at_their_outline(stores: Path) -> None:
-    mix = Mix(photos=1.0, hats=0.0, replaced=0.0, behind=1.0, augmentation_strength=0.0)
+    mix = Mix(photos=1.0, replaced=0.0, behind=1.0, augmentation_strength=0.0)
     draw = np.random.default_rng(2)
     beside, elsewhere = [], []
     for _ in range(120):
@@ -364,7 +328,7 @@ def test_background_is_replaced(stores: Path) -> None:
     photo[photo[..., 3] < 128] = (0, 200, 0, 0)
     write_store(stores / "photos.portraits", [("white on green", photo)])
     write_store(stores / "rooms", [("blue", np.full((160, 200, 3), (0, 0, 200), np.uint8))])
-    mix = Mix(photos=1.0, hats=0.0, replaced=1.0, camouflaged=0.0, clutter=0.0, poster=0.0, augmentation_strength=0.0)
+    mix = Mix(photos=1.0, replaced=1.0, camouflaged=0.0, clutter=0.0, poster=0.0, augmentation_strength=0.0)
     colors = []
     for seed in range(12):
         sample = Samples(stores, mix).draw(np.random.default_rng(seed), (256, 144))
