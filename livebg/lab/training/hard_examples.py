@@ -13,7 +13,7 @@ from livebg.lab.training.prepare import PHOTOS
 from livebg.metrics.reference import as_alpha, foreground_iou
 
 _ERRORS: Final = 0.02, 0.2
-"""Range to which errors, 1 - IoU, are limited: every photo is drawn, and the worst ones, of which many have wrong labels, are not
+"""Range to which errors, 1 - IoU, are limited: every photo is drawn, and the worst ones, some of which have wrong labels, are not
 drawn more often than others with an IoU of 0.8."""
 _POWER: Final = 0.7
 
